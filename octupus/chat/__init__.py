@@ -1,0 +1,1 @@
+"""How a conversation becomes token ids and how generated ids become a message: one dialect for every part."""

@@ -1,0 +1,40 @@
+"""Segments to token ids and loss mask.
+
+Ids of control tokens are inserted; text is encoded with control tokens off, so no text can become one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from octupus.chat.dialect import END, Dialect
+from octupus.chat.tokenizer import ChatTokenizer
+from octupus.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Ids of a conversation and, for each, whether it is trained (both of the same length)."""
+
+    ids: list[int]
+    trained: list[bool]
+
+
+def render(
+    conversation: Conversation, dialect: Dialect, tokenizer: ChatTokenizer, generation_prompt: bool = False
+) -> Rendered:
+    """Render a conversation.
+
+    With `generation_prompt` the ids end where the assistant's next turn begins. Raises VocabularyError when the
+    tokenizer lacks a control token of the dialect.
+    """
+    segments = dialect.segments(conversation, generation_prompt)
+    texts = iter(tokenizer.encode_batch([segment.text for segment in segments if segment.text]))
+    ids: list[int] = []
+    trained: list[bool] = []
+    for segment in segments:
+        ids.append(tokenizer.end_id if segment.control == END else tokenizer.control_id(segment.control))
+        if segment.text:
+            ids += next(texts)
+        trained += [segment.trained] * (len(ids) - len(trained))
+    return Rendered(ids, trained)

@@ -1,0 +1,1 @@
+"""JSON Schema: repair of foreign schemas, validation of instances, and which keywords a constraint can enforce."""
