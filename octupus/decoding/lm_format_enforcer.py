@@ -36,6 +36,7 @@ _ENFORCED = {
     "minLength", "maxLength", "anyOf",
 }  # fmt: skip
 _LONGEST_ARRAY = 20
+_ONLY_PLAIN = "only strings without quotes, backslashes, and characters that the tokenizer splits are enforced exactly"
 _PLAIN_TEXT = re.compile(r'[^"\\\x00-\x1f]*')
 
 
@@ -49,7 +50,8 @@ class FormatEnforcerBackend:
 
     def check(self, schema: dict[str, Any]) -> list[Unsupported]:
         """See ArgumentsBackend.check."""
-        return [found for pointer, subschema in walk(prepare(schema)) for found in _unsupported(pointer, subschema)]
+        alphabet = frozenset(self._data.tokenizer_alphabet)
+        return [found for pointer, part in walk(prepare(schema)) for found in _unsupported(pointer, part, alphabet)]
 
     def start(self, schema: dict[str, Any]) -> FormatEnforcerMatcher:
         """See ArgumentsBackend.start."""
@@ -168,7 +170,10 @@ def _integer_only(parser: CharacterLevelParser) -> bool:
     return isinstance(parser, NumberParsingState) and not parser.allow_floating_point
 
 
-def _unsupported(pointer: str, schema: dict[str, Any]) -> Iterator[Unsupported]:
+def _unsupported(pointer: str, schema: dict[str, Any], alphabet: frozenset[str]) -> Iterator[Unsupported]:
+    def writable(text: Any) -> bool:
+        return isinstance(text, str) and _PLAIN_TEXT.fullmatch(text) is not None and alphabet.issuperset(text)
+
     def refused(keyword: str, explanation: str) -> Unsupported:
         return Unsupported(keyword, f"{pointer}/{keyword}", explanation)
 
@@ -181,8 +186,8 @@ def _unsupported(pointer: str, schema: dict[str, Any]) -> Iterator[Unsupported]:
             yield refused("anyOf", "lm-format-enforcer ignores the keywords beside it")
     elif "const" in schema or ("enum" in schema and kind in (None, "string")):
         values = [schema["const"]] if "const" in schema else schema["enum"]
-        if not all(isinstance(value, str) and _PLAIN_TEXT.fullmatch(value) for value in values):
-            yield refused("const" if "const" in schema else "enum", "only plain strings are enforced exactly")
+        if not all(map(writable, values)):
+            yield refused("const" if "const" in schema else "enum", _ONLY_PLAIN)
     elif "enum" in schema:
         yield refused("enum", f"lm-format-enforcer does not hold values of type {kind!r} to an enum")
     elif kind not in _TYPES:
@@ -193,8 +198,8 @@ def _unsupported(pointer: str, schema: dict[str, Any]) -> Iterator[Unsupported]:
             yield refused("required", "a required property is not declared")
         if schema.get("additionalProperties") is not False:
             yield refused("additionalProperties", "only false is enforced beside properties")
-        if not all(_PLAIN_TEXT.fullmatch(name) for name in names):
-            yield refused("properties", "names with quotes or backslashes are not enforced exactly")
+        if not all(map(writable, names)):
+            yield refused("properties", _ONLY_PLAIN)
     elif kind == "object":
         yield refused("type", "an object without properties is not enforced exactly")
     if kind == "array" and max(schema.get("minItems", 0), schema.get("maxItems", 0)) > _LONGEST_ARRAY:

@@ -100,9 +100,7 @@ def test_held_out_requests_are_answerable_and_disjoint(made: list[dict[str, Any]
     assert Counter(request.kind for request in requests) == {"single": 60, "parallel": 20, "no_call": 20}
     assert {request.language for request in requests} == {"en", "zh"}
     for request in requests:
-        calls = [
-            (name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in request.expected_calls
-        ]
+        calls = [(name, json.dumps(arguments, ensure_ascii=False)) for name, arguments in request.expected_calls]
         assert (calls == []) == (request.kind == "no_call")
         check_calls(request.tools, calls)
     trained_texts = {request_text(row["messages"]) for row in made}
@@ -110,9 +108,7 @@ def test_held_out_requests_are_answerable_and_disjoint(made: list[dict[str, Any]
     more = held_out_requests(9, 400)
     assert not trained_texts & {request_text(request.messages) for request in more}
     assert not trained_calls & {
-        (name, json.dumps(arguments, ensure_ascii=False))
-        for one in more
-        for name, arguments in one.expected_calls
+        (name, json.dumps(arguments, ensure_ascii=False)) for one in more for name, arguments in one.expected_calls
     }
 
 
