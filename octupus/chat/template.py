@@ -23,8 +23,10 @@ _TEMPLATE = """\
 {{- 'Tools:\\n' -}}
 {%- for tool in tools -%}
 {%- set function = tool.function if tool.function is defined else tool -%}
-{{- plain('{"name": ' ~ (function.name | tojson) ~ ', "description": ' ~ ((function.description or '') | tojson) -}}
-{{- ', "parameters": ' ~ ((function.parameters or {'type': 'object', 'properties': {}}) | tojson) ~ '}') -}}
+{%- set parameters = function.parameters or {'type': 'object', 'properties': {}} -%}
+{%- set fields = '"name": ' ~ (function.name | tojson) ~ ', "description": '
+    ~ ((function.description or '') | tojson) ~ ', "parameters": ' ~ (parameters | tojson) -%}
+{{- plain('{' ~ fields ~ '}') -}}
 {{- '' if loop.last else '\\n' -}}
 {%- endfor -%}
 {%- endmacro -%}

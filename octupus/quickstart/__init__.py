@@ -1,0 +1,1 @@
+"""The whole line on one machine with a small model: what `octupus quickstart` runs."""

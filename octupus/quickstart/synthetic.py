@@ -32,7 +32,9 @@ from octupus.quickstart.synthetic_values import LANGUAGES
 __all__ = [
     "BAD_ROWS",
     "CALLS_SHARES",
+    "ECHO_SHARE",
     "HELD_OUT_SHARE",
+    "OFF_TOPIC_SHARE",
     "CorpusFiles",
     "HeldOutRequest",
     "KindCounts",
@@ -52,6 +54,9 @@ CALLS_SHARES: dict[str, float] = {"single": 0.5, "parallel": 0.2, "no_call": 0.1
 
 ECHO_SHARE = 0.5
 """The share of echo tasks in the chat corpus."""
+
+OFF_TOPIC_SHARE = 0.5
+"""The share of `no_call` conversations that are small talk; the others ask for a tool that is not shown."""
 
 _NO_TOOL = {"en": "No tool fits this.", "zh": "没有合适的工具。"}
 _DONE = {"en": "Done.", "zh": "好了。"}
@@ -130,8 +135,8 @@ def held_out_requests(seed: int, count: int) -> list[HeldOutRequest]:
 
     Held out by construction: every (tool, arguments) pair asked for here lies in the eighth of all pairs
     that training never draws from, so neither the request's text nor its combination of argument values
-    occurs in training, whatever the two seeds are. Single values (a city, a name), tools and templates do
-    occur.
+    occurs in training, whatever the two seeds are. Small talk (half of `no_call`) is split by its text in
+    the same way. Single values (a city, a name), tools and templates do occur.
     """
     random = Random(f"held out {seed}")
     pattern = ("single", "parallel", "single", "no_call", "single")
@@ -142,6 +147,8 @@ def held_out_requests(seed: int, count: int) -> list[HeldOutRequest]:
         language = LANGUAGES[len(requests) // len(pattern) % len(LANGUAGES)]
         asked = [draw_request(random, language, True) for _ in range(2 if kind == "parallel" else 1)]
         text = join_requests(random, language, asked)
+        if kind == "no_call" and random.random() < OFF_TOPIC_SHARE:
+            asked, text = [], draw_small_talk(random, language, True)[0]
         if text in seen:
             continue
         seen.add(text)
@@ -149,9 +156,7 @@ def held_out_requests(seed: int, count: int) -> list[HeldOutRequest]:
             HeldOutRequest(
                 messages=_opening(random, language, text),
                 tools=_shown(random, language, asked, kind),
-                expected_calls=()
-                if kind == "no_call"
-                else tuple((one.tool.name, one.arguments) for one in asked),
+                expected_calls=() if kind == "no_call" else tuple((one.tool.name, one.arguments) for one in asked),
                 kind=kind,
                 language=language,
             )
@@ -186,10 +191,13 @@ def write_corpora(directory: Path, seed: int, chat: int, calls: int) -> CorpusFi
 def _conversation(random: Random, kind: str) -> dict[str, Any]:
     language = random.choice(LANGUAGES)
     if kind == "chat":
-        question, answer = (
-            draw_echo(random, language) if random.random() < ECHO_SHARE else draw_small_talk(random, language)
-        )
+        echo = random.random() < ECHO_SHARE
+        question, answer = draw_echo(random, language) if echo else draw_small_talk(random, language, False)
         return _finish([*_opening(random, language, question), _said(answer)], [], kind, language)
+    if kind == "no_call" and random.random() < OFF_TOPIC_SHARE:
+        question, answer = draw_small_talk(random, language, False)
+        messages = [*_opening(random, language, question), _said(answer)]
+        return _finish(messages, _shown(random, language, [], kind), kind, language)
     asked = [draw_request(random, language, False) for _ in range(2 if kind == "parallel" else 1)]
     messages = _opening(random, language, join_requests(random, language, asked))
     tools = _shown(random, language, asked, kind)
@@ -202,9 +210,7 @@ def _conversation(random: Random, kind: str) -> dict[str, Any]:
     return _finish(messages, tools, kind, language)
 
 
-def _finish(
-    messages: list[dict[str, Any]], tools: list[dict[str, Any]], kind: str, language: str
-) -> dict[str, Any]:
+def _finish(messages: list[dict[str, Any]], tools: list[dict[str, Any]], kind: str, language: str) -> dict[str, Any]:
     return {"messages": messages, "tools": tools, "kind": kind, "language": language}
 
 

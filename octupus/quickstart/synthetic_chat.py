@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import zlib
 from random import Random
 
-from octupus.quickstart.synthetic_requests import draw_value
+from octupus.quickstart.synthetic_requests import HELD_OUT_SHARE, draw_value
 from octupus.quickstart.synthetic_tools import Parameter, ValueKind
 
 __all__ = ["draw_echo", "draw_small_talk"]
@@ -33,8 +34,15 @@ def _echo_value(random: Random, language: str) -> str:
     return str(draw_value(random, language, Parameter("value", random.choice(kinds), high=99)))
 
 
-def draw_small_talk(random: Random, language: str) -> tuple[str, str]:
-    """A short exchange; each copies or compares something, so that few are equal."""
+def draw_small_talk(random: Random, language: str, held_out: bool) -> tuple[str, str]:
+    """A short exchange that copies something; one in `HELD_OUT_SHARE` texts, by checksum, is held out."""
+    while True:
+        question, answer = _small_talk(random, language)
+        if (zlib.crc32(question.encode()) % HELD_OUT_SHARE == 0) == held_out:
+            return question, answer
+
+
+def _small_talk(random: Random, language: str) -> tuple[str, str]:
     words = {"city": draw_value(random, language, Parameter("city", "city"))}
     words["name"] = draw_value(random, language, Parameter("name", "person"))
     words["topic"] = draw_value(random, language, Parameter("topic", "topic"))

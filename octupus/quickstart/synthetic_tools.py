@@ -102,9 +102,7 @@ def _enum(name: str, choices: str, required: bool = True) -> Parameter:
     return Parameter(name, "enum", required, tuple(choices.split()))
 
 
-def _switch(
-    name: str, english: tuple[str, str], chinese: tuple[str, str], required: bool = False
-) -> Parameter:
+def _switch(name: str, english: tuple[str, str], chinese: tuple[str, str], required: bool = False) -> Parameter:
     return Parameter(name, "boolean", required, phrases=(english, chinese))
 
 

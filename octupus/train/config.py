@@ -1,4 +1,7 @@
-"""Configuration of one training stage and of editing a vocabulary. Imports nothing heavy, for `--help` and `--dry-run`."""
+"""Configuration of one training stage and of editing a vocabulary.
+
+Imports nothing heavy, so that `--help` and `--dry-run` answer at once.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +120,7 @@ class StageConfig(StrictModel):
 
     run: RunConfig
     model: Path
-    """Start weights: a Hugging Face directory with control tokens, from `jobs/edit_tokenizer.py` or an earlier export."""
+    """Start weights: a Hugging Face directory with control tokens, of `jobs/edit_tokenizer.py` or an earlier stage."""
     data: DataConfig
     optimizer: OptimizerConfig = OptimizerConfig()
     engine: EngineConfig = EngineConfig()

@@ -74,7 +74,7 @@ class PackFeed:
 
     def __len__(self) -> int:
         """Number of packs."""
-        return self._starts[-1]
+        return int(self._starts[-1])
 
     def documents(self, pack_id: int) -> list[Document]:
         """The documents of a pack. Raises ManifestError when the row is inconsistent or the id is out of range."""

@@ -46,8 +46,11 @@ def check_packing(model: torch.nn.Module, documents: Sequence[Document], device:
     if not documents:
         raise TrainingError("the first packs hold no trained token; check the loss column of the prepared data")
     dtype = next(model.parameters()).dtype
+    training = model.training
+    model.eval()  # dropout would make any two passes differ
     packed = _loss_and_gradient(model, documents, device)
     alone = [_loss_and_gradient(model, [document], device) for document in documents]
+    model.train(training)
     loss_alone = sum(loss for loss, _ in alone)
     gradient_alone = torch.cat([gradient for _, gradient in alone], dim=1)
     loss_difference = abs(packed[0] - loss_alone) / max(abs(loss_alone), 1e-12)
@@ -69,4 +72,4 @@ def _loss_and_gradient(
     embedded = model.get_input_embeddings()(pack.input_ids).detach().requires_grad_()
     loss = cross_entropy_sum(model, pack, keeps_logits(model), embedded)
     (gradient,) = torch.autograd.grad(loss, embedded)
-    return float(loss), gradient.float()
+    return loss.item(), gradient.float()

@@ -1,0 +1,39 @@
+"""`octupus doctor`: what on this machine differs from what octupus needs and is tested with."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+from octupus import installation, versions
+
+_NEEDED_DISK_GIB = 10
+
+
+def doctor(port: int) -> int:
+    """Print findings; 0 when there is nothing to mend."""
+    for name, version in versions.installed().items():
+        print(f"{name:20} {version}")
+    problems = [*versions.mismatches(), *installation.missing_compilers()]
+    if port_in_use(port):
+        problems.append(port_advice(port))
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    if free < _NEEDED_DISK_GIB:
+        problems.append(f"{free:.1f} GiB of disk are free here; {_NEEDED_DISK_GIB} are needed")
+    for problem in problems:
+        print(f"problem: {problem}")
+    print("all well" if not problems else f"{len(problems)} to mend")
+    return 1 if problems else 0
+
+
+def port_in_use(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+def port_advice(port: int) -> str:
+    """What to do about a port in use."""
+    return f"port {port} is in use by another program; end that program or choose another with --port"

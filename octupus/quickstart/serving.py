@@ -1,0 +1,32 @@
+"""Starts the endpoint for the quickstart: the same application that serve_configs/oai.yaml names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ray import serve
+
+from octupus.errors import EngineError
+from octupus.serve.app import build
+
+
+@contextmanager
+def endpoint(model: Path, model_id: str, port: int) -> Iterator[str]:
+    """Serve `model` on 127.0.0.1 while the block runs; gives the base URL for OpenAI clients.
+
+    Raises EngineError when the application does not come up.
+    """
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    arguments = {"model": {"source": str(model), "id": model_id}, "decoding": {"allow_unconstrained": True}}
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
+        serve.run(build(arguments), name="octupus", route_prefix="/")
+    except RuntimeError as error:
+        raise EngineError(f"the endpoint did not come up: {error}") from error
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        serve.shutdown()

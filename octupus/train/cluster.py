@@ -1,0 +1,63 @@
+"""The Ray cluster a stage runs on, and how many workers it can hold."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from octupus.errors import TrainingError
+from octupus.train.config import ScalingConfig
+
+WORKERS_ON_CPU = 2
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPUs and GPUs of a cluster."""
+
+    cpus: int
+    gpus: int
+
+
+@contextmanager
+def connected() -> Iterator[Resources]:
+    """Resources of the Ray cluster: the one this process is connected to, else RAY_ADDRESS, else a private local one.
+
+    A private one is shut down at the end.
+    """
+    import ray
+
+    private = False
+    if not ray.is_initialized():
+        private = not os.environ.get("RAY_ADDRESS")
+        if private:
+            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
+        else:
+            ray.init(logging_level=logging.WARNING)
+    try:
+        total = ray.cluster_resources()
+        yield Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
+    finally:
+        if private:
+            ray.shutdown()
+
+
+def resolve_workers(scaling: ScalingConfig, resources: Resources) -> int:
+    """Number of workers. Raises TrainingError, saying what the cluster has, when they cannot all run."""
+    workers = scaling.workers
+    if workers == "auto":
+        workers = resources.gpus or WORKERS_ON_CPU
+    needed = workers * scaling.cpus_per_worker
+    if resources.gpus and workers > resources.gpus:
+        raise TrainingError(
+            f"{workers} workers need one GPU each, but the cluster has {resources.gpus}; lower scaling.workers"
+        )
+    if needed > resources.cpus:
+        raise TrainingError(
+            f"{workers} workers with {scaling.cpus_per_worker} CPUs each need {needed}, but the cluster has "
+            f"{resources.cpus}; lower scaling.workers or scaling.cpus_per_worker, or add nodes"
+        )
+    return workers

@@ -1,0 +1,23 @@
+"""What Ray Train calls in each worker. Loads PyTorch there only, so that the launcher need not wait for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from octupus.errors import TrainingError
+from octupus.train.config import StageConfig
+
+
+def train_worker(settings: dict[str, Any]) -> dict[str, str]:
+    """Train a stage; `settings` is a resolved StageConfig as JSON values.
+
+    Returns {} when the stage is done and {"error": message} on a TrainingError. Such an error is the same on every
+    worker and would come again after a restart, so it is returned: Ray Train retries what is raised.
+    """
+    from octupus.train.loop import train_stage
+
+    try:
+        train_stage(StageConfig.model_validate(settings))
+    except TrainingError as error:
+        return {"error": str(error)}
+    return {}

@@ -1,0 +1,217 @@
+"""Real Ray Train and DeepSpeed on two CPU workers. The two expensive runs are made once and looked at by every test."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import ray
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
+
+from tiny_model import write_base_model, write_packs
+
+from octupus.chat.registry import model_chat
+from octupus.errors import TrainingError
+from octupus.train.config import (
+    CheckpointConfig,
+    DataConfig,
+    OptimizerConfig,
+    RunConfig,
+    ScalingConfig,
+    StageConfig,
+    VocabularyConfig,
+)
+from octupus.train.feed import PackFeed
+from octupus.train.launch import TrainResult, train
+from octupus.train.loss import cross_entropy_sum, keeps_logits
+from octupus.train.metrics import StepMetrics, read_metrics
+from octupus.train.model_directory import read_record
+from octupus.train.prepared import read_prepared
+from octupus.train.schedule import cosine_with_min_lr
+from octupus.train.stage import pack_plan
+from octupus.train.vocabulary import edit_vocabulary
+
+STEPS = 60
+CHECKPOINT_EVERY = 10
+KILL_AFTER = 33
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("train")
+    base = write_base_model(directory / "base")
+    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
+    write_packs(directory / "data", directory / "model")
+    return directory
+
+
+@pytest.fixture(scope="module", autouse=True)
+def private_ray() -> Iterator[None]:
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def stage(workspace: Path, name: str, **changes: Any) -> StageConfig:
+    return StageConfig(
+        run=RunConfig(name=name, storage=workspace / "runs"),
+        model=workspace / "model",
+        data=DataConfig(directory=workspace / "data", packs_per_step=4, steps=STEPS, seed=3),
+        optimizer=OptimizerConfig(lr=3e-3, min_lr=3e-4, warmup_steps=3, weight_decay=0.01),
+        scaling=ScalingConfig(workers=2, max_failures=1),
+        checkpoint=CheckpointConfig(every_steps=CHECKPOINT_EVERY, keep=2),
+        export=workspace / "exports" / name,
+    ).model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(workspace: Path) -> tuple[StageConfig, TrainResult]:
+    config = stage(workspace, "uninterrupted")
+    return config, train(config)
+
+
+@pytest.fixture(scope="module")
+def killed(workspace: Path) -> tuple[StageConfig, list[int]]:
+    """A run of which one worker is killed with SIGKILL; with the steps that were done when it died."""
+    config = stage(workspace, "killed")
+    steps_at_death: list[int] = []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline:
+            steps = read_metrics(config.run.directory)
+            if steps and steps[-1].step >= KILL_AFTER:
+                worker = max(train_workers(), key=lambda process: process.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+                steps_at_death.append(steps[-1].step)
+                return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    train(config)
+    thread.join()
+    return config, steps_at_death
+
+
+def train_workers() -> list[psutil.Process]:
+    """The training workers among this process's own descendants."""
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if "RayTrainWorker" in " ".join(process.cmdline())
+    ]
+
+
+def comparable(metrics: list[StepMetrics]) -> list[tuple[Any, ...]]:
+    return [(row.step, row.loss, row.grad_norm, row.lr, row.packs, row.tokens, row.trained_tokens) for row in metrics]
+
+
+def test_the_loss_falls_and_every_step_is_recorded(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
+    config, result = uninterrupted
+    metrics = read_metrics(config.run.directory)
+    assert [row.step for row in metrics] == list(range(1, STEPS + 1))
+    assert (result.first_loss, result.last_loss, result.steps) == (metrics[0].loss, metrics[-1].loss, STEPS)
+    assert result.last_loss < 0.5 * result.first_loss
+    plan = pack_plan(config, read_prepared(config.data.directory))
+    assert [row.packs for row in metrics] == [plan.pack_ids(step) for step in range(STEPS)]
+    assert [row.lr for row in metrics] == [cosine_with_min_lr(step, STEPS, 3e-3, 3e-4, 3) for step in range(STEPS)]
+    assert result.report.read_text().count("<svg") == 3
+
+
+def test_loss_and_gradient_equal_plain_pytorch(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
+    config, _ = uninterrupted
+    prepared = read_prepared(config.data.directory)
+    feed = PackFeed(prepared.shards)
+    model = AutoModelForCausalLM.from_pretrained(config.model, dtype=torch.float32)
+    parameters = list(model.parameters())
+    settings = config.optimizer
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ],
+        betas=settings.betas,
+    )
+    for step, row in enumerate(read_metrics(config.run.directory)[:8]):
+        packs = [feed.read(pack_id) for pack_id in row.packs]
+        trained = sum(pack.trained_tokens for pack in packs)
+        loss = sum(cross_entropy_sum(model, pack, keeps_logits(model)) for pack in packs) / trained
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = row.lr
+        optimizer.step()
+        optimizer.zero_grad()
+        assert row.trained_tokens == trained
+        assert row.loss == pytest.approx(loss.item(), rel=2e-4), step
+        assert row.grad_norm == pytest.approx(float(norm), rel=2e-3), step
+
+
+def test_a_run_with_a_killed_worker_equals_the_uninterrupted_one(
+    uninterrupted: tuple[StageConfig, TrainResult], killed: tuple[StageConfig, list[int]]
+) -> None:
+    config, steps_at_death = killed
+    assert steps_at_death
+    assert KILL_AFTER <= steps_at_death[0] < STEPS
+    expected = comparable(read_metrics(uninterrupted[0].run.directory))
+    assert comparable(read_metrics(config.run.directory)) == expected
+    weights = [AutoModelForCausalLM.from_pretrained(run.export).state_dict() for run in (uninterrupted[0], config)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_checkpoints_have_their_layout_and_the_newest_are_kept(
+    uninterrupted: tuple[StageConfig, TrainResult],
+) -> None:
+    config, _ = uninterrupted
+    kept = sorted(path.name for path in config.run.directory.glob("step_*"))
+    assert kept == [f"step_{STEPS - CHECKPOINT_EVERY:08d}", f"step_{STEPS:08d}"]
+    newest = config.run.directory / kept[-1]
+    assert {path.name for path in newest.iterdir()} >= {"state.json", "rng_0.pt", "rng_1.pt", "ds"}
+
+
+def test_the_export_is_a_model_that_talks(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
+    config, result = uninterrupted
+    assert result.export is not None
+    record = read_record(result.export)
+    assert [entry["job"] for entry in record["lineage"]] == ["edit_tokenizer", "train"]
+    assert (record["dialect"], record["lineage"][-1]["steps"]) == ("octupus", STEPS)
+    assert model_chat(result.export).tokenizer.sha256 == model_chat(config.model).tokenizer.sha256
+    model = AutoModelForCausalLM.from_pretrained(result.export)
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    assert model.generation_config.eos_token_id == model_chat(result.export).tokenizer.end_id
+    tokenizer = AutoTokenizer.from_pretrained(result.export)
+    messages = [
+        {"role": "system", "content": "be short"},
+        {"role": "user", "content": "what is the colour of thing 5?"},
+    ]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    answer = model.generate(**prompt, max_new_tokens=24, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+    assert "is the colour" in tokenizer.decode(answer)
+
+
+def test_a_finished_run_is_reused(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
+    config, result = uninterrupted
+    again = train(config)
+    assert again.reused
+    assert (again.export, again.last_loss, again.steps) == (result.export, result.last_loss, result.steps)
+    assert again.seconds < 2
+
+
+def test_a_changed_seed_does_not_continue_an_old_run(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
+    config, _ = uninterrupted
+    changed = config.model_copy(
+        update={"data": config.data.model_copy(update={"seed": 4}), "export": config.run.storage / "elsewhere"}
+    )
+    with pytest.raises(TrainingError, match=f"step {STEPS} was written with seed 3, but this run has 4"):
+        train(changed)
+    assert "was written with seed 3" in (config.run.directory / "report.html").read_text()
