@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from octupus.conversation import Conversation, Message, ToolCall, json_text
@@ -56,16 +56,23 @@ def check_schemas(conversation: Conversation) -> Problem | None:
 
 
 def _surrogates(conversation: Conversation) -> Problem | None:
-    for part, values in (
-        ("messages", [message.to_openai() for message in conversation.messages]),
-        ("tools", [tool.model_dump() for tool in conversation.tools]),
-    ):
-        written = json_text(values)
+    for part, text in _texts(conversation):
         try:
-            written.encode("utf-8")
+            text.encode("utf-8")
         except UnicodeEncodeError as error:
-            return Reason.LONE_SURROGATE, f"{part} hold U+{ord(written[error.start]):04X} alone"
+            return Reason.LONE_SURROGATE, f"{part} holds U+{ord(text[error.start]):04X} alone"
     return None
+
+
+def _texts(conversation: Conversation) -> Iterator[tuple[str, str]]:
+    for position, message in enumerate(conversation.messages):
+        yield f"message {position}", message.content or ""
+        yield f"message {position}", message.tool_call_id or ""
+        for call in message.tool_calls:
+            yield f"message {position}", call.id + call.function.name + call.function.arguments
+    for position, tool in enumerate(conversation.tools):
+        yield f"tool {position}", tool.function.name + tool.function.description
+        yield f"tool {position}", json_text(tool.function.parameters)
 
 
 def _roles(messages: Sequence[Message]) -> Problem | None:

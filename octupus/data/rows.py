@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -59,15 +60,15 @@ def convert_row(value: Any, format_name: str) -> Conversation:
 def tokenise_table(records: pa.Table, model: str, token_budget: int) -> pa.Table:
     """Records with a `position` as rows of `records.TOKENISED`, one for one and in order."""
     chat = _chat(model)
-    results: list[dict[str, Any]] = []
-    for record in records.to_pylist():
-        outcome = tokenise(Conversation.from_row(record), chat, token_budget)
-        if isinstance(outcome, Rendered):
-            results.append({"position": record["position"], "ids": outcome.ids, "trained": outcome.trained})
-        else:
-            reason, detail = outcome
-            results.append({"position": record["position"], "reason": str(reason), "detail": detail})
-    return pa.Table.from_pylist(results, schema=TOKENISED)
+    outcomes = [tokenise(Conversation.from_row(record), chat, token_budget) for record in records.to_pylist()]
+    columns = [
+        records["position"].to_pylist(),
+        [outcome.ids if isinstance(outcome, Rendered) else None for outcome in outcomes],
+        [outcome.trained if isinstance(outcome, Rendered) else None for outcome in outcomes],
+        [None if isinstance(outcome, Rendered) else str(outcome[0]) for outcome in outcomes],
+        [None if isinstance(outcome, Rendered) else outcome[1] for outcome in outcomes],
+    ]
+    return pa.table(columns, schema=TOKENISED)
 
 
 def writable(text: str) -> str:
@@ -78,6 +79,8 @@ def writable(text: str) -> str:
 @lru_cache(maxsize=2)
 def _chat(model: str) -> ModelChat:
     """Loading a tokenizer takes a second; a worker does it once."""
+    # Ray runs one task a core already; the tokenizer's own threads would only wait for each other.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return model_chat(model)
 
 

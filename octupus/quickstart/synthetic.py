@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from octupus.quickstart.held_out import HeldOutRequest
 from octupus.quickstart.synthetic_chat import draw_echo, draw_small_talk
 from octupus.quickstart.synthetic_requests import (
     HELD_OUT_SHARE,
@@ -82,18 +83,6 @@ class KindCounts:
         counts = {kind: int(total * share) for kind, share in CALLS_SHARES.items()}
         counts["single"] += total - sum(counts.values())
         return cls(**counts)
-
-
-@dataclass(frozen=True)
-class HeldOutRequest:
-    """One request of the evaluation set and the calls that answer it."""
-
-    messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]]
-    expected_calls: tuple[tuple[str, dict[str, Any]], ...]
-    """Name and arguments of each call in order; empty for `no_call`."""
-    kind: str
-    language: str
 
 
 @dataclass(frozen=True)
