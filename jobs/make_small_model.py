@@ -3,21 +3,20 @@
 ray job submit --working-dir . -- python jobs/make_small_model.py jobs/quickstart/make_small_model.yaml
 """
 
+import sys
 from pathlib import Path
 
-from octupus.config import load
+from octupus.job import run_job
 from octupus.quickstart.config import SmallModelConfig
 
 
-def main() -> None:
-    config = load(SmallModelConfig, default_file=Path(__file__).parent / "quickstart" / "make_small_model.yaml")
+def main(config: SmallModelConfig) -> object:
+    """Write the corpora and the model directory."""
+    from octupus.quickstart.small_model import make_small_model
 
-    from octupus.quickstart.small_model import make_small_model  # torch loads only after --help and --dry-run
-    from octupus.telemetry import configure_logging
-
-    configure_logging()
     make_small_model(config)
+    return config.output
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_job(SmallModelConfig, Path(__file__).parent / "quickstart" / "make_small_model.yaml", main))

@@ -1,6 +1,6 @@
 """Stage 1: train chat, with Ray Train and DeepSpeed.
 
-    ray job submit --working-dir . -- python jobs/train_stg1.py
+    ray job submit --working-dir . -- python jobs/train_stg1.py [FILE.yaml ...] [--dotted.flag VALUE ...]
 
 Running it again continues an interrupted run; a finished one is kept as it is.
 """
@@ -8,27 +8,17 @@ Running it again continues an interrupted run; a finished one is kept as it is.
 import sys
 from pathlib import Path
 
-from octupus.config import load
-from octupus.errors import OctupusError
-from octupus.telemetry import configure_logging
+from octupus.job import run_job
 from octupus.train.config import StageConfig
 
 
-def main() -> int:
-    """Run the job; 2 when something must be changed first."""
-    config = load(StageConfig, default_file=Path(__file__).with_suffix(".yaml"))
-    configure_logging()
-    # Imported here: --help and --dry-run must not wait for Ray and PyTorch.
+def main(config: StageConfig) -> object:
+    """Train the stage."""
     from octupus.train.launch import train
 
-    try:
-        result = train(config)
-    except OctupusError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(result.export or result.report)
-    return 0
+    result = train(config)
+    return result.export or result.report
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_job(StageConfig, Path(__file__).with_suffix(".yaml"), main))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from pathlib import Path
 
 from octupus import installation, versions
+from octupus.serve.ports import port_advice, port_in_use
 
 _NEEDED_DISK_GIB = 10
 
@@ -25,15 +25,3 @@ def doctor(port: int) -> int:
         print(f"problem: {problem}")
     print("all well" if not problems else f"{len(problems)} to mend")
     return 1 if problems else 0
-
-
-def port_in_use(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something listens on the port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0
-
-
-def port_advice(port: int) -> str:
-    """What to do about a port in use."""
-    return f"port {port} is in use by another program; end that program or choose another with --port"

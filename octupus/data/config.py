@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from octupus.config import StrictModel
+from octupus.conversation import Kind
 
 FormatName = Literal["openai_messages", "sharegpt", "alpaca"]
 
@@ -34,6 +35,8 @@ class MixtureEntry(StrictModel):
     """Split of that source."""
     ratio: float = Field(default=1.0, gt=0)
     """Below 1 a seeded sample, 1 everything once, above 1 whole copies and a sample for the fraction."""
+    kinds: tuple[Kind, ...] = ()
+    """Only conversations of these kinds, such as chat; empty means all."""
 
 
 class PrepareConfig(StrictModel):
@@ -47,6 +50,8 @@ class PrepareConfig(StrictModel):
     """The corpora, in order; of duplicates the first stays."""
     mixture: tuple[MixtureEntry, ...] = ()
     """What is trained on, and how often; empty means each source once."""
+    held_out_rows: int = Field(default=0, ge=0)
+    """Conversations of each source kept out of the packs for evaluation, and written to held_out.parquet."""
     token_budget: int = Field(default=4096, gt=0)
     """Tokens in a pack; a longer conversation is dropped as too_long."""
     pack_window: int = Field(default=4096, gt=0)

@@ -38,6 +38,21 @@ def select(ids: Sequence[str], entry: MixtureEntry, seed: int) -> list[tuple[int
     return selected
 
 
+def hold_out(ids: Sequence[str], sources: Sequence[str], rows: int, seed: int) -> set[int]:
+    """Positions of `rows` conversations of each source that no pack may hold.
+
+    Chosen by hash, so that the same conversations stay out of every stage that is prepared with the same seed.
+    """
+    by_source: dict[str, list[int]] = {}
+    for position, source in enumerate(sources):
+        by_source.setdefault(source, []).append(position)
+    held_out: set[int] = set()
+    for positions in by_source.values():
+        ranked = sorted(positions, key=lambda position: hashlib.sha256(f"{seed} {ids[position]}".encode()).digest())
+        held_out.update(ranked[:rows])
+    return held_out
+
+
 def entry_seed(seed: int, source: str, split: str) -> int:
     """The seed of one entry, independent of all others."""
     digest = hashlib.sha256(repr((seed, source, split)).encode("utf-8")).digest()

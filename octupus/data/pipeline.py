@@ -52,6 +52,7 @@ from octupus.telemetry import event, progress, write_run_record
 logger = logging.getLogger(__name__)
 
 ROWS_PER_BLOCK = 1000
+HELD_OUT_FILE = "held_out.parquet"
 
 
 def prepare(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> Manifest:
@@ -105,10 +106,15 @@ class _Preparation:
         """Every step behind reading; writes all files into `directory`."""
         records = self._deduplicate(self._check(blocks))
         accounting.require_kept(self._account(records))
-        copies = self._mix(records)
+        held_out = mixture.hold_out(
+            records["id"].to_pylist(), records["source"].to_pylist(), self.config.held_out_rows, self.config.seed
+        )
+        pq.write_table(_take(records, sorted(held_out)), directory / HELD_OUT_FILE, compression="zstd")
+        copies = self._mix(records, held_out)
         if not copies:
             raise accounting.NothingKeptError(
-                f"the mixture takes none of the {len(records)} conversations kept; raise its ratios"
+                f"the mixture takes none of the {len(records)} conversations kept; "
+                "raise its ratios or lower held_out_rows"
             )
         documents, dropped = self._tokenise(records, sorted(set(copies)))
         records = _take(records, [position for position in range(len(records)) if position not in dropped])
@@ -145,15 +151,18 @@ class _Preparation:
         event(logger, "deduplicated", rows=len(records), kept=len(kept))
         return kept
 
-    def _mix(self, records: pa.Table) -> list[int]:
+    def _mix(self, records: pa.Table, held_out: set[int]) -> list[int]:
         """Positions of the records to train on, a position once a copy."""
-        ids = records["id"].to_pylist()
+        ids, kinds = records["id"].to_pylist(), records["kind"].to_pylist()
         places: dict[tuple[str, str], list[int]] = {}
         for position, place in enumerate(_pairs(records, "source", "split")):
-            places.setdefault(place, []).append(position)
+            if position not in held_out:
+                places.setdefault(place, []).append(position)
         copies: list[int] = []
         for entry in mixture.entries(self.config.mixture, self.config.sources):
             members = places.get((entry.source, entry.split), [])
+            if entry.kinds:
+                members = [position for position in members if kinds[position] in entry.kinds]
             selected = mixture.select([ids[position] for position in members], entry, self.config.seed)
             copies += [members[position] for position, _ in selected]
             event(

@@ -23,10 +23,10 @@ from octupus.config import read_yaml, resolve
 from octupus.conversation import Conversation
 from octupus.data.config import MixtureEntry, PrepareConfig, SourceConfig
 from octupus.data.manifest import Manifest
-from octupus.doctor import port_advice, port_in_use
 from octupus.errors import ConfigError, CorpusError
 from octupus.quickstart.config import SmallModelConfig
 from octupus.quickstart.held_out import HeldOutRequest, requests_of
+from octupus.serve.ports import port_advice, port_in_use
 from octupus.telemetry import configure_logging, console, event, write_json
 from octupus.train.config import StageConfig, VocabularyConfig
 from octupus.train.launch import TrainResult
@@ -164,7 +164,9 @@ def _requests(plan: Plan, count: int) -> list[HeldOutRequest]:
         return held_out_requests(plan.small_model.corpora.seed, count)
     import pyarrow.parquet
 
-    rows = pyarrow.parquet.read_table(plan.data[STAGES[-1]].output / "held_out.parquet").to_pylist()
+    from octupus.data.pipeline import HELD_OUT_FILE
+
+    rows = pyarrow.parquet.read_table(plan.data[STAGES[-1]].output / HELD_OUT_FILE).to_pylist()
     requests = requests_of([Conversation.from_row(row) for row in rows], count)
     if not requests:
         raise CorpusError("none of the corpora holds conversations with tools, so there is nothing to ask the model")
