@@ -1,0 +1,123 @@
+"""Requests as clients send them: what is accepted, what is refused, and what the refusal says."""
+
+import json
+from typing import Any
+
+import pytest
+
+from octupus.errors import RequestError
+from octupus.serve.protocol import conversation_of, parse_chat_request, tool_choice_of
+
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]} | fields).encode()
+
+
+def test_messages_come_back_as_clients_send_them() -> None:
+    request = parse_chat_request(
+        body(
+            messages=[
+                {"role": "developer", "content": [{"type": "text", "text": "be "}, {"type": "text", "text": "brief"}]},
+                {"role": "user", "content": "weather?", "name": "ignored"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "reasoning_content": None,
+                    "tool_calls": [
+                        {"id": "a", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}},
+                        {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "北京"}}},
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "call_1", "content": "second"},
+                {"role": "tool", "tool_call_id": "a", "content": "first"},
+            ],
+            tools=[WEATHER],
+            some_new_field=1,
+        )
+    )
+    conversation = conversation_of(request, max_tools=8)
+    assert [message.role for message in conversation.messages] == ["system", "user", "assistant", "tool", "tool"]
+    assert conversation.messages[0].content == "be brief"
+    assert [call.id for call in conversation.messages[2].tool_calls] == ["a", "call_1"]
+    assert conversation.messages[2].tool_calls[1].function.arguments == '{"city": "北京"}'
+    assert [message.content for message in conversation.messages[3:]] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameter"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": 3}, "temperature"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"n": 2}, "n"),
+        ({"stop": ["\n"]}, "stop"),
+        ({"logprobs": True}, "logprobs"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"seed": 2**70}, "seed"),
+    ],
+)
+def test_a_refusal_names_the_field(fields: dict[str, Any], parameter: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        parse_chat_request(body(**fields))
+    assert refused.value.status == 400
+    assert refused.value.parameter is not None
+    assert refused.value.parameter.startswith(parameter)
+
+
+@pytest.mark.parametrize("wrong", [b"{bad", b"[]", b"null", b"\xff", b'"text"'])
+def test_what_is_no_json_object_is_refused(wrong: bytes) -> None:
+    with pytest.raises(RequestError) as refused:
+        parse_chat_request(wrong)
+    assert refused.value.code == "invalid_json"
+
+
+@pytest.mark.parametrize(
+    ("tools", "message"),
+    [
+        ([WEATHER, WEATHER], "defined twice"),
+        ([{"type": "function", "function": {"name": "<|USER|>"}}], "must match"),
+        ([{"type": "function", "function": {"name": ""}}], "must match"),
+        ([{"type": "function", "function": {"name": f"tool_{n}"}} for n in range(9)], "limit is 8"),
+    ],
+)
+def test_tools_that_cannot_be_offered_are_refused(tools: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        conversation_of(parse_chat_request(body(tools=tools)), max_tools=8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ("none", None)),
+        ({"tools": [WEATHER]}, ("auto", None)),
+        ({"tools": [WEATHER], "tool_choice": "none"}, ("none", None)),
+        ({"tools": [WEATHER], "tool_choice": "required"}, ("required", None)),
+        (
+            {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}},
+            ("required", "get_weather"),
+        ),
+    ],
+)
+def test_tool_choice(fields: dict[str, Any], expected: tuple[str, str | None]) -> None:
+    request = parse_chat_request(body(**fields))
+    assert tool_choice_of(request, conversation_of(request, 8).tools) == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tool_choice": "required"},
+        {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "other"}}},
+    ],
+)
+def test_a_choice_that_no_tool_answers_is_refused(fields: dict[str, Any]) -> None:
+    request = parse_chat_request(body(**fields))
+    with pytest.raises(RequestError) as refused:
+        tool_choice_of(request, conversation_of(request, 8).tools)
+    assert refused.value.parameter == "tool_choice"
