@@ -57,7 +57,9 @@ def install(project: Path, venv: Path, extra: str) -> None:
     if not (venv / "bin" / "python").exists():
         _run([sys.executable, "-m", "venv", str(venv)], "creating the virtual environment")
     python = str(venv / "bin" / "python")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # --no-compile: most of the installed modules are never imported, and those that are get compiled then.
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    _run([*pip, "--upgrade", "pip"], "updating pip")  # the one that comes with Python takes half as long again
     target = ["--editable", f"{project}[{extra},dev]"]
     if extra == "cpu":
         try:
