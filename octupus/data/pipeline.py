@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +21,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import ray
 import ray.data
 
 from octupus.chat.registry import ModelChat, model_chat
@@ -47,6 +45,7 @@ from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
 from octupus.data.sources.reader import RawRow, read_rows
 from octupus.data.staging import refuse_foreign, staged
 from octupus.errors import CorpusError, ManifestError
+from octupus.ray_session import ray_session
 from octupus.telemetry import event, progress, write_run_record
 
 logger = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ def prepare(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> Mani
         return finished
     preparation = _Preparation(config, chat, inputs, rows_per_block)
     blocks = preparation.read_sources()  # before Ray starts, so that a broken line is told at once
-    with staged(config.output) as directory, _ray_session(config.num_cpus), _ordered_execution():
+    with staged(config.output) as directory, ray_session(config.num_cpus), _ordered_execution():
         manifest = preparation.run(blocks, directory)
     event(logger, "prepared", output=config.output, packs=manifest.packs, tokens=manifest.tokens, fill=manifest.fill)
     return manifest
@@ -322,28 +321,6 @@ def _finished(config: PrepareConfig, inputs: tuple[InputFile, ...], chat: ModelC
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what changes nothing in the output."""
     return {key: value for key, value in config.items() if key not in ("num_cpus", "output")}
-
-
-@contextmanager
-def _ray_session(num_cpus: int | None) -> Iterator[None]:
-    """The Ray instance to work on; one that is started here is shut down here."""
-    if ray.is_initialized():
-        yield
-        return
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.ERROR)
-    else:
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 @contextmanager

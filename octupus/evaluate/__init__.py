@@ -1,0 +1,1 @@
+"""Evaluation of a served model: requests with expected calls, asked through the OpenAI client, and scored."""

@@ -7,7 +7,6 @@ paths are moved into the chosen directory. A step whose result is there is not r
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,8 +23,9 @@ from octupus.conversation import Conversation
 from octupus.data.config import MixtureEntry, PrepareConfig, SourceConfig
 from octupus.data.manifest import Manifest
 from octupus.errors import ConfigError, CorpusError
+from octupus.evaluate.held_out import HeldOutRequest, requests_of
 from octupus.quickstart.config import SmallModelConfig
-from octupus.quickstart.held_out import HeldOutRequest, requests_of
+from octupus.ray_session import ray_session
 from octupus.serve.ports import port_advice, port_in_use
 from octupus.telemetry import configure_logging, console, event, write_json
 from octupus.train.config import StageConfig, VocabularyConfig
@@ -75,7 +75,7 @@ def quickstart(options: Options) -> int:
     if port_in_use(options.port):
         raise ConfigError(port_advice(options.port))
     outcome = Outcome()
-    with _ray():
+    with ray_session():  # one for all steps: starting it takes seconds
         _train(plan, outcome)
         requests = _requests(plan, options.requests)
 
@@ -231,23 +231,6 @@ def _moved(value: Any, root: Path) -> Any:
     if isinstance(value, str) and value.startswith(WRITTEN_FOR):
         return str(root) + value.removeprefix(WRITTEN_FOR)
     return value
-
-
-@contextmanager
-def _ray() -> Iterator[None]:
-    """One Ray for all steps: starting it takes seconds. A cluster named by RAY_ADDRESS is used instead."""
-    import ray
-
-    ray.init(
-        address=os.environ.get("RAY_ADDRESS"),
-        include_dashboard=False if "RAY_ADDRESS" not in os.environ else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,22 @@ from rich.console import Console
 from rich.table import Table
 
 from octupus import page
+from octupus.conversation import json_text
 from octupus.data.manifest import Manifest
-from octupus.quickstart.asking import ask_all, shown
-from octupus.quickstart.held_out import HeldOutRequest
-from octupus.quickstart.scoring import Reply, Score, score
+from octupus.evaluate.asking import ask_all, shown
+from octupus.evaluate.held_out import HeldOutRequest
+from octupus.evaluate.scoring import Reply, Score, score
 from octupus.telemetry import write_json
 from octupus.train.launch import TrainResult
 from octupus.train.metrics import read_metrics
 
 CONSTRAINED, STREAMED, UNCONSTRAINED = "constraint on", "constraint on, streamed", "constraint off"
 _PASSES = {CONSTRAINED: (False, True), STREAMED: (True, True), UNCONSTRAINED: (False, False)}
+_LEGEND = (
+    "valid: calls that name a tool of the request and fit its schema. right tool: requests in which exactly the expected "
+    "tools are called, or none where none fits. exact: of the requests that expect calls, those with all names and "
+    "arguments right."
+)
 INSTALLED_STAMP = Path(__file__).parents[2] / ".venv" / "octupus-installed"
 
 
@@ -90,14 +96,20 @@ class Summary:
         }
 
     def write(self, directory: Path) -> None:
-        """Write report.json and report.html."""
+        """Write report.json, report.html, and every question with its answers as answers.jsonl."""
+        with (directory / "answers.jsonl").open("w", encoding="utf-8") as file:
+            for position, request in enumerate(self.asked.requests):
+                answers = {name: asdict(replies[position]) for name, replies in self.asked.replies.items()}
+                file.write(json_text({"request": asdict(request), "answers": answers}) + "\n")
         write_json(directory / "report.json", self.values())
         page.write_page(directory / "report.html", "octupus quickstart", self._sections())
 
     def print(self, console: Console) -> None:
         """The table for people."""
         headers, rows = self._score_table()
-        table = Table(*headers, title="held-out requests", title_justify="left")
+        table = Table(title="held-out requests", title_justify="left")
+        for header in headers:
+            table.add_column(header, no_wrap=True, justify="right" if header else "left")
         for row in rows:
             table.add_row(*map(str, row))
         console.print(table)
@@ -106,7 +118,7 @@ class Summary:
         console.print(f"{installed}ran in {self.run_s:.0f} s")
 
     def _score_table(self) -> tuple[list[str], list[list[Any]]]:
-        headers = ["", "requests", "failed", "calls", "valid calls", "right tool", "exactly right calls"]
+        headers = ["", "requests", "failed", "calls", "valid", "right tool", "exact"]
         rows: list[list[Any]] = []
         for name in _PASSES:
             found = self.asked.score(name)
@@ -116,7 +128,7 @@ class Summary:
 
     def _sections(self) -> list[page.Section]:
         return [
-            page.Section("Held-out requests", page.table(*self._score_table())),
+            page.Section("Held-out requests", page.table(*self._score_table()) + page.text(_LEGEND)),
             page.Section("Loss", self._loss_chart()),
             page.Section("Rows read, kept and dropped", self._counts()),
             page.Section("Three conversations", self._examples()),

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from octupus.quickstart.held_out import HeldOutRequest
+from octupus.evaluate.held_out import HeldOutRequest
 from octupus.quickstart.synthetic_chat import draw_echo, draw_small_talk
 from octupus.quickstart.synthetic_requests import (
     HELD_OUT_SHARE,
@@ -50,13 +50,19 @@ BAD_ROWS: dict[str, dict[str, int]] = {
 }
 """Rows added on purpose to each corpus so that the pipeline has something to drop."""
 
-CALLS_SHARES: dict[str, float] = {"single": 0.5, "parallel": 0.2, "no_call": 0.18, "result_then_answer": 0.12}
+CALLS_SHARES: dict[str, float] = {
+    "single": 0.2,
+    "parallel": 0.15,
+    "no_call": 0.15,
+    "result_then_answer": 0.1,
+    "multi_turn": 0.4,
+}
 """The mix of kinds in the calls corpus."""
 
 ECHO_SHARE = 0.5
 """The share of echo tasks in the chat corpus."""
 
-OFF_TOPIC_SHARE = 0.5
+OFF_TOPIC_SHARE = 0.7
 """The share of `no_call` conversations that are small talk; the others ask for a tool that is not shown."""
 
 _NO_TOOL = {"en": "No tool fits this.", "zh": "没有合适的工具。"}
@@ -65,6 +71,7 @@ _ANSWERS = {"en": "The {label} is {value}.", "zh": "{label}是 {value}。"}
 _SYSTEM = {"en": "You are a helpful assistant.", "zh": "你是一个助手。"}
 _SYSTEM_SHARE = 0.1
 _SHOWN_WEIGHTS = (25, 35, 25, 15)
+_TURN_WEIGHTS = (65, 12, 15, 8)
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class KindCounts:
     parallel: int = 0
     no_call: int = 0
     result_then_answer: int = 0
+    multi_turn: int = 0
 
     @classmethod
     def of_calls(cls, total: int) -> KindCounts:
@@ -124,7 +132,7 @@ def held_out_requests(seed: int, count: int) -> list[HeldOutRequest]:
 
     Held out by construction: every (tool, arguments) pair asked for here lies in the eighth of all pairs
     that training never draws from, so neither the request's text nor its combination of argument values
-    occurs in training, whatever the two seeds are. Small talk (half of `no_call`) is split by its text in
+    occurs in training, whatever the two seeds are. Small talk (most of `no_call`) is split by its text in
     the same way. Single values (a city, a name), tools and templates do occur.
     """
     random = Random(f"held out {seed}")
@@ -183,6 +191,8 @@ def _conversation(random: Random, kind: str) -> dict[str, Any]:
         echo = random.random() < ECHO_SHARE
         question, answer = draw_echo(random, language) if echo else draw_small_talk(random, language, False)
         return _finish([*_opening(random, language, question), _said(answer)], [], kind, language)
+    if kind == "multi_turn":
+        return _multi_turn(random, language)
     if kind == "no_call" and random.random() < OFF_TOPIC_SHARE:
         question, answer = draw_small_talk(random, language, False)
         messages = [*_opening(random, language, question), _said(answer)]
@@ -199,13 +209,39 @@ def _conversation(random: Random, kind: str) -> dict[str, Any]:
     return _finish(messages, tools, kind, language)
 
 
+def _multi_turn(random: Random, language: str) -> dict[str, Any]:
+    """Several requests to the same tools: most of a prompt is schema, so this teaches more calls a token."""
+    shown = random.sample(TOOLS, random.choice((1, 2, 2, 3)))
+    others = [tool for tool in TOOLS if tool not in shown]
+    messages: list[dict[str, Any]] = []
+    calls = 0
+    for _ in range(random.choice((2, 3))):
+        turn = random.choices(("call", "parallel", "unknown", "talk"), _TURN_WEIGHTS)[0]
+        if turn == "talk":
+            question, answer = draw_small_talk(random, language, False)
+            messages += [*_opening(random, language, question, first=not messages), _said(answer)]
+            continue
+        offered = others if turn == "unknown" else shown
+        asked = [draw_request(random, language, False, offered) for _ in range(2 if turn == "parallel" else 1)]
+        messages += _opening(random, language, join_requests(random, language, asked), first=not messages)
+        if turn == "unknown":
+            messages.append(_said(_NO_TOOL[language]))
+            continue
+        messages.append(_called(asked, calls))
+        for index in range(calls, calls + len(asked)):
+            messages.append({"role": "tool", "tool_call_id": f"call_{index}", "content": _json({"ok": True})})
+        messages.append(_said(_DONE[language]))
+        calls += len(asked)
+    return _finish(messages, [tool.wrapped(language) for tool in shown], "multi_turn", language)
+
+
 def _finish(messages: list[dict[str, Any]], tools: list[dict[str, Any]], kind: str, language: str) -> dict[str, Any]:
     return {"messages": messages, "tools": tools, "kind": kind, "language": language}
 
 
-def _opening(random: Random, language: str, text: str) -> list[dict[str, Any]]:
+def _opening(random: Random, language: str, text: str, first: bool = True) -> list[dict[str, Any]]:
     user = {"role": "user", "content": text}
-    if random.random() < _SYSTEM_SHARE:
+    if first and random.random() < _SYSTEM_SHARE:
         return [{"role": "system", "content": _SYSTEM[language]}, user]
     return [user]
 
@@ -214,14 +250,15 @@ def _said(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
-def _called(asked: list[Request]) -> dict[str, Any]:
+def _called(asked: list[Request], number: int = 0) -> dict[str, Any]:
+    """A message with calls, whose ids count on from `number`."""
     calls = [
         {
             "id": f"call_{index}",
             "type": "function",
             "function": {"name": one.tool.name, "arguments": _json(one.arguments)},
         }
-        for index, one in enumerate(asked)
+        for index, one in enumerate(asked, number)
     ]
     return {"role": "assistant", "content": None, "tool_calls": calls}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -41,10 +42,10 @@ class Request:
     text: str
 
 
-def draw_request(random: Random, language: str, held_out: bool) -> Request:
-    """Draw a request on one side of the split between training and held out."""
+def draw_request(random: Random, language: str, held_out: bool, tools: Sequence[ToolSpec] = TOOLS) -> Request:
+    """Draw a request to one of `tools` on one side of the split between training and held out."""
     while True:
-        tool = random.choice(TOOLS)
+        tool = random.choice(tools)
         request = _fill(random, language, tool)
         if is_held_out(tool.name, request.arguments) == held_out:
             return request
@@ -89,7 +90,7 @@ def draw_value(random: Random, language: str, parameter: Parameter, avoid: list[
     if kind in _WORDS:
         return random.choice([word for word in _WORDS[kind][language] if word not in (avoid or [])])
     if kind == "persons" or kind == "foods":
-        return random.sample((PERSONS if kind == "persons" else FOODS)[language], random.choice((1, 2, 2, 3)))
+        return random.sample((PERSONS if kind == "persons" else FOODS)[language], random.choice((1, 2, 2)))
     if kind == "integer":
         return random.randint(2, parameter.high)
     if kind == "number":

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from octupus.errors import TrainingError
@@ -22,27 +18,12 @@ class Resources:
     gpus: int
 
 
-@contextmanager
-def connected() -> Iterator[Resources]:
-    """Resources of the Ray cluster: the one this process is connected to, else RAY_ADDRESS, else a private local one.
-
-    A private one is shut down at the end.
-    """
+def cluster_resources() -> Resources:
+    """What the connected cluster has."""
     import ray
 
-    private = False
-    if not ray.is_initialized():
-        private = not os.environ.get("RAY_ADDRESS")
-        if private:
-            ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
-        else:
-            ray.init(logging_level=logging.WARNING)
-    try:
-        total = ray.cluster_resources()
-        yield Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
-    finally:
-        if private:
-            ray.shutdown()
+    total = ray.cluster_resources()
+    return Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
 
 
 def resolve_workers(scaling: ScalingConfig, resources: Resources) -> int:

@@ -14,8 +14,9 @@ from pathlib import Path
 from octupus.chat.registry import model_chat
 from octupus.data.manifest import check_tokenizer, read_manifest, verify
 from octupus.errors import ManifestError, TrainingError
+from octupus.ray_session import ray_session
 from octupus.telemetry import event, progress, write_run_record
-from octupus.train.cluster import Resources, connected, resolve_workers
+from octupus.train.cluster import Resources, cluster_resources, resolve_workers
 from octupus.train.config import StageConfig, indivisible
 from octupus.train.metrics import read_metrics
 from octupus.train.model_directory import read_record
@@ -57,7 +58,8 @@ def train(config: StageConfig) -> TrainResult:
     if finished(config, prepared):
         event(logger, "train.reused", run=config.run.name, export=config.export)
         return _result(config, started, reused=True)
-    with connected() as resources:
+    with ray_session():
+        resources = cluster_resources()
         config = resolve(config, resources)
         steps = total_steps(config, prepared)
         event(

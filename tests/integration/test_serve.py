@@ -260,12 +260,13 @@ def test_both_backends_work_in_one_engine(base_url: str, model_directory: Path, 
     spec = TurnSpec({"get_weather": schema}, tool_choice="required", parallel=False, backend=backend)
     for seed in range(3):
         ids: list[int] = []
-        reason = None
+        finished_by = None
         for piece, reason in handle.remote([chat.tokenizer.end_id], Sampling(max_tokens=200, seed=seed), spec):
             ids += piece
+            finished_by = reason
         parser = OCTUPUS.parser(chat.tokenizer)
         message = fold(parser.push(ids) + parser.finish())
-        if reason == "stop":
+        if finished_by == "stop":
             assert parser.malformed is None
             jsonschema.validate(json.loads(message.tool_calls[0].function.arguments), schema)
 

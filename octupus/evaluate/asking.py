@@ -9,13 +9,13 @@ from typing import Any
 
 from openai import AsyncOpenAI, OpenAIError
 
-from octupus.quickstart.held_out import HeldOutRequest
-from octupus.quickstart.scoring import Reply
+from octupus.evaluate.held_out import HeldOutRequest
+from octupus.evaluate.scoring import Reply
 from octupus.telemetry import progress
 
 
 def ask_all(
-    base_url: str, model: str, requests: Sequence[HeldOutRequest], stream: bool, constrained: bool, concurrency: int = 8
+    base_url: str, model: str, requests: Sequence[HeldOutRequest], stream: bool, constrained: bool, concurrency: int = 32
 ) -> list[Reply]:
     """One reply for each request, in their order; a failed request is a reply with `error`."""
     return asyncio.run(_ask_all(base_url, model, requests, stream, constrained, concurrency))
