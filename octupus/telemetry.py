@@ -31,7 +31,8 @@ from octupus import versions
 
 
 def configure_logging(level: int = logging.INFO) -> None:
-    """Send octupus's events to standard error, one line each."""
+    """Send octupus's events to standard error, one line each, and keep other libraries' progress bars away."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("octupus")

@@ -15,7 +15,12 @@ from octupus.telemetry import progress
 
 
 def ask_all(
-    base_url: str, model: str, requests: Sequence[HeldOutRequest], stream: bool, constrained: bool, concurrency: int = 32
+    base_url: str,
+    model: str,
+    requests: Sequence[HeldOutRequest],
+    stream: bool,
+    constrained: bool,
+    concurrency: int = 32,
 ) -> list[Reply]:
     """One reply for each request, in their order; a failed request is a reply with `error`."""
     return asyncio.run(_ask_all(base_url, model, requests, stream, constrained, concurrency))

@@ -7,6 +7,7 @@ paths are moved into the chosen directory. A step whose result is there is not r
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,7 +93,7 @@ def quickstart(options: Options) -> int:
             run_s = time.monotonic() - started
             summary = Summary(asked, outcome.manifests, outcome.stages, run_directories, outcome.seconds, run_s)
             summary.write(plan.root)
-            summary.print(Console())
+            summary.print(Console(width=None if sys.stdout.isatty() else 100))
             event(logger, "report_written", page=plan.root / "report.html", values=plan.root / "report.json")
             if options.keep_serving:
                 print(curl_line(base_url, MODEL_ID, requests[0]), flush=True)

@@ -29,4 +29,4 @@ def endpoint(model: Path, model_id: str, port: int) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        serve.shutdown()
+        serve.delete("octupus")

@@ -25,7 +25,7 @@ from octupus.train.metrics import read_metrics
 CONSTRAINED, STREAMED, UNCONSTRAINED = "constraint on", "constraint on, streamed", "constraint off"
 _PASSES = {CONSTRAINED: (False, True), STREAMED: (True, True), UNCONSTRAINED: (False, False)}
 _LEGEND = (
-    "valid: calls that name a tool of the request and fit its schema. right tool: requests in which exactly the expected "
+    "valid: calls that name a tool of the request and fit its schema. right tool: requests in which just the expected "
     "tools are called, or none where none fits. exact: of the requests that expect calls, those with all names and "
     "arguments right."
 )

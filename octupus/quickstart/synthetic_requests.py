@@ -94,13 +94,13 @@ def draw_value(random: Random, language: str, parameter: Parameter, avoid: list[
     if kind == "integer":
         return random.randint(2, parameter.high)
     if kind == "number":
-        return random.randint(2, parameter.high) + random.choice((0.25, 0.5, 0.75))
+        return random.randint(2, parameter.high) + 0.5
     if kind == "boolean":
         return random.random() < 0.5
     if kind == "date":
-        return f"{random.choice((2026, 2027))}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+        return f"{random.randint(1, 12):02}-{random.randint(1, 28):02}"
     if kind == "phone":
-        return f"{random.randint(200, 999)}-{random.randint(0, 99):02}"
+        return str(random.randint(200, 999))
     return random.choice(parameter.choices)
 
 
