@@ -52,7 +52,11 @@ def _parser() -> argparse.ArgumentParser:
         help="form of the corpus files' rows (%(default)s looks at each)",
     )
     quickstart.add_argument(
-        "--on-broken-line", default="stop", choices=["stop", "drop"], help="what a line that is no JSON does"
+        "--on-broken-line",
+        "--on_broken_line",
+        default="stop",
+        choices=["stop", "drop"],
+        help="what a line that is no JSON does",
     )
     quickstart.add_argument("--requests", type=int, default=100, help="held-out requests to ask (%(default)s)")
     quickstart.add_argument("--port", type=int, default=8000, help="port of the endpoint (%(default)s)")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +24,8 @@ from octupus.config import read_yaml, resolve
 from octupus.conversation import Conversation
 from octupus.data.config import MixtureEntry, PrepareConfig, SourceConfig
 from octupus.data.manifest import Manifest
+from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
+from octupus.data.sources.reader import read_rows
 from octupus.errors import ConfigError, CorpusError
 from octupus.evaluate.held_out import HeldOutRequest, requests_of
 from octupus.quickstart.config import SmallModelConfig
@@ -118,7 +121,7 @@ class Plan:
     def of(cls, options: Options) -> Plan:
         """The steps' files, moved into the chosen directory, with real corpora in place of the synthetic ones."""
         root = options.directory.absolute()
-        corpora = _checked(options.corpora)
+        corpora = _checked(options.corpora, options)
         _claim(root, corpora)
         small_model = _configured(SmallModelConfig, "make_small_model", root)
         data = {name: _configured(PrepareConfig, f"prepare_{name}", root) for name in STAGES}
@@ -196,10 +199,14 @@ def _with_real_corpora(
     return {name: config.model_copy(update=changed | {"mixture": mixtures[name]}) for name, config in data.items()}
 
 
-def _checked(corpora: Sequence[Path]) -> tuple[Path, ...]:
+def _checked(corpora: Sequence[Path], options: Options) -> tuple[Path, ...]:
+    """Refuse what cannot be read at all, before minutes are spent on a model for it."""
     for path in corpora:
         if not path.is_file():
             raise CorpusError(f"corpus {path} does not exist; give the path of a .json, .jsonl or .parquet file")
+        if options.corpus_format == "auto":
+            first = islice(read_rows(path, options.on_broken_line), ROWS_LOOKED_AT)
+            detect_format([row.value for row in first], path)
     return tuple(path.absolute() for path in corpora)
 
 

@@ -8,6 +8,7 @@ import ray
 from ray import serve
 from ray.serve import Application
 
+from octupus import versions
 from octupus.chat.registry import model_chat
 from octupus.config import resolve
 from octupus.errors import ConfigError
@@ -23,6 +24,7 @@ def build(args: dict[str, Any]) -> Application:
     GPUs are used where the cluster has them, CPUs elsewhere. Raises ConfigError, and VocabularyError when the model
     directory lacks control tokens, before anything is deployed.
     """
+    versions.warn_of_mismatches()
     config = resolve(ServeConfig, args, "args of the octupus application")
     source = config.model.source.absolute()
     config = config.model_copy(update={"model": config.model.model_copy(update={"source": source})})
