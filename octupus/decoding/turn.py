@@ -2,6 +2,9 @@
 
 Phases: start -> content -> name -> arguments -> done. The constraint owns the control tokens, the tool names, tool
 choice, parallel calls and the UTF-8 of content; the inside of a call's arguments is left to a backend.
+
+While few tokens are left of `max_tokens`, it keeps a way to close the open call and walks it in time. How far that way
+can grow by one token is a measured margin here, not a proof.
 """
 
 from __future__ import annotations
@@ -13,10 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from octupus.decoding.arguments import ArgumentsBackend, ArgumentsMatcher
+from octupus.decoding.closing import closing_path
 from octupus.decoding.names import NameNode, name_trie
 from octupus.decoding.vocabulary import COMPLETE, Mask, TokenVocabulary, Utf8State, allow, allows
 
 AUTO, NONE, REQUIRED = "auto", "none", "required"
+
+WATCHED_TOKENS = 256
+"""With more tokens left than this, nothing is computed about closing."""
+MARGIN = 24
+"""By how many tokens the way to close may grow with the next one (measured at most 11 on BFCL's schemas)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,8 @@ class TurnSpec:
     tool_choice: str = AUTO
     parallel: bool = True
     backend: str = "llguidance"
+    max_tokens: int | None = None
+    """Length of the whole turn, its end token included; None is no limit."""
 
     def to_json(self) -> str:
         """The spec as text; equal specs give equal texts."""
@@ -63,6 +74,10 @@ class _State:
     matcher: ArgumentsMatcher | None = None
     matched: bool = False
     """Whether the token that led here was taken by the matcher."""
+    closing: tuple[int, ...] = ()
+    """What is left of the way that closes the turn, once it is being walked."""
+    watched: bool = False
+    """Whether it has been decided if that way must be walked from here."""
 
 
 class TurnConstraint:
@@ -79,6 +94,8 @@ class TurnConstraint:
         self._names = name_trie(spec.tools, vocabulary)
         self._state = _State()
         self._history: list[_State] = []
+        self._ids: list[int] = []
+        self._shortest_calls: dict[str, int | None] = {}
 
     @property
     def phase(self) -> Phase:
@@ -103,11 +120,16 @@ class TurnConstraint:
 
     def accept(self, token_id: int) -> bool:
         """Take one token; False, and nothing changed, when it may not come next."""
+        closing = self._closing()
+        if closing and token_id != closing[0]:
+            return False
         following = self._following(token_id)
         if following is None:
             return False
+        following.closing = closing[1:]
         self._history.append(self._state)
         self._state = following
+        self._ids.append(token_id)
         return True
 
     def accept_all(self, ids: Sequence[int]) -> bool:
@@ -125,6 +147,14 @@ class TurnConstraint:
             if state.matched and state.matcher is not None:
                 state.matcher.rollback(1)
             self._state = self._history.pop()
+            self._ids.pop()
+
+    def shortest(self) -> int | None:
+        """Tokens of the shortest turn from its start, the end included; None when no way to end it is known."""
+        if self._spec.tool_choice != REQUIRED:
+            return 3
+        costs = [self._shortest_call(name) for name in self._spec.tools]
+        return min((cost for cost in costs if cost is not None), default=None)
 
     def can_end(self) -> bool:
         """Whether the end token may come next, or has come."""
@@ -149,6 +179,7 @@ class TurnConstraint:
         copy.__dict__.update(self.__dict__)
         state = self._state
         copy._history = []
+        copy._ids = list(self._ids)
         copy._state = _State(
             state.phase,
             state.calls,
@@ -156,11 +187,15 @@ class TurnConstraint:
             state.empty,
             state.node,
             state.matcher.fork() if state.matcher is not None else None,
+            closing=state.closing,
         )
         return copy
 
     def _listed(self) -> list[int] | None:
         """The allowed tokens where they are few, or None where only a mask can hold them."""
+        closing = self._closing()
+        if closing:
+            return [closing[0]]
         state = self._state
         if state.phase is Phase.CONTENT:
             return None
@@ -189,7 +224,55 @@ class TurnConstraint:
 
     def _may_call(self) -> bool:
         spec = self._spec
-        return bool(spec.tools) and spec.tool_choice != NONE and (spec.parallel or self._state.calls == 0)
+        if not spec.tools or spec.tool_choice == NONE or not (spec.parallel or self._state.calls == 0):
+            return False
+        return bool(self._callable())
+
+    def _left(self) -> int | None:
+        """Tokens left of the budget, or None when there is plenty."""
+        if self._spec.max_tokens is None:
+            return None
+        left = self._spec.max_tokens - len(self._ids)
+        return left if left <= WATCHED_TOKENS else None
+
+    def _callable(self) -> list[str]:
+        """The tools whose shortest call still fits. A first call that is required may use the margin up."""
+        left = self._left()
+        if left is None:
+            return list(self._spec.tools)
+        costs = {name: self._shortest_call(name) for name in self._spec.tools}
+        fitting = [name for name, cost in costs.items() if cost is not None and cost + MARGIN <= left]
+        if not fitting and self._spec.tool_choice == REQUIRED and self._state.calls == 0:
+            known = {name: cost for name, cost in costs.items() if cost is not None and cost <= left}
+            return [min(known, key=known.__getitem__)] if known else list(self._spec.tools)
+        return fitting
+
+    def _shortest_call(self, name: str) -> int | None:
+        """Tokens of the shortest call of a tool, its two control tokens and the end included; None if not known."""
+        if name not in self._shortest_calls:
+            matcher = self._backend.start(self._spec.tools[name])
+            path = closing_path(matcher, "", self._vocabulary)
+            named = len(self._vocabulary.tokenizer.encode(name))
+            self._shortest_calls[name] = None if path is None else named + len(path) + 3
+        return self._shortest_calls[name]
+
+    def _closing(self) -> tuple[int, ...]:
+        """The rest of the way that closes the open call, once it must be walked; else empty.
+
+        Kept with the state, so that asking again costs nothing and taking tokens back forgets it.
+        """
+        state = self._state
+        left = self._left()
+        if state.closing or left is None or state.phase is not Phase.ARGUMENTS or state.matcher is None:
+            return state.closing
+        if not state.watched:
+            state.watched = True
+            begin = len(self._ids) - self._ids[::-1].index(self._vocabulary.parameters)
+            text = self._vocabulary.tokenizer.decode(self._ids[begin:])
+            path = closing_path(state.matcher, text, self._vocabulary)
+            if path is not None and len(path) + 1 + MARGIN >= left:
+                state.closing = (*path, self._vocabulary.end)
+        return state.closing
 
     def _arguments_complete(self) -> bool:
         # A schema of arguments is an object, so nothing can follow once it is complete.
@@ -201,7 +284,9 @@ class TurnConstraint:
             if token_id == vocabulary.end:
                 return _State(Phase.DONE, state.calls)
             if token_id == vocabulary.call:
-                return _State(Phase.NAME, state.calls, node=self._names)
+                left = self._left()
+                names = self._names if left is None else name_trie(self._callable(), self._vocabulary)
+                return _State(Phase.NAME, state.calls, node=names)
             return _State(Phase.CONTENT, state.calls)
         if state.phase is Phase.CONTENT:
             text, partial = vocabulary.text(state.utf8)

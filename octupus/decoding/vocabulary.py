@@ -69,6 +69,12 @@ class TokenVocabulary:
         return found
 
     @cached_property
+    def characters(self) -> dict[str, int]:
+        """Printable ASCII characters that are a token of their own, with its id."""
+        encoded = {character: self.tokenizer.encode(character) for character in map(chr, range(32, 127))}
+        return {character: ids[0] for character, ids in encoded.items() if len(ids) == 1}
+
+    @cached_property
     def _text_tokens(self) -> tuple[Mask, dict[int, bytes]]:
         """Tokens that are whole UTF-8 text by themselves, as a mask, and the bytes of those that are not."""
         special = set(self.tokenizer.special_tokens.values())

@@ -63,7 +63,10 @@ ECHO_SHARE = 0.5
 """The share of echo tasks in the chat corpus."""
 
 OFF_TOPIC_SHARE = 0.7
-"""The share of `no_call` conversations that are small talk; the others ask for a tool that is not shown."""
+"""The share of held-out `no_call` requests that are small talk; the others ask for a tool that is not shown."""
+
+_TRAINED_OFF_TOPIC_SHARE = 0.3
+"""The same in training, where the harder sort stands more often."""
 
 _NO_TOOL = {"en": "No tool fits this.", "zh": "没有合适的工具。"}
 _DONE = {"en": "Done.", "zh": "好了。"}
@@ -71,7 +74,7 @@ _ANSWERS = {"en": "The {label} is {value}.", "zh": "{label}是 {value}。"}
 _SYSTEM = {"en": "You are a helpful assistant.", "zh": "你是一个助手。"}
 _SYSTEM_SHARE = 0.1
 _SHOWN_WEIGHTS = (25, 35, 25, 15)
-_TURN_WEIGHTS = (65, 12, 15, 8)
+_TURN_WEIGHTS = (48, 22, 24, 6)
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def _conversation(random: Random, kind: str) -> dict[str, Any]:
         return _finish([*_opening(random, language, question), _said(answer)], [], kind, language)
     if kind == "multi_turn":
         return _multi_turn(random, language)
-    if kind == "no_call" and random.random() < OFF_TOPIC_SHARE:
+    if kind == "no_call" and random.random() < _TRAINED_OFF_TOPIC_SHARE:
         question, answer = draw_small_talk(random, language, False)
         messages = [*_opening(random, language, question), _said(answer)]
         return _finish(messages, _shown(random, language, [], kind), kind, language)

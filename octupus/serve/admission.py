@@ -11,7 +11,7 @@ from octupus.chat.render import render
 from octupus.conversation import Conversation, Tool, json_text
 from octupus.decoding.arguments import ArgumentsBackend
 from octupus.decoding.backends import Backends
-from octupus.decoding.turn import TurnSpec
+from octupus.decoding.turn import WATCHED_TOKENS, TurnConstraint, TurnSpec
 from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.errors import RequestError, UnenforceableSchemaError
 from octupus.schema.admission import prepare
@@ -41,7 +41,8 @@ class Admission:
         self._config = config
         self._chat = chat
         self._max_model_len = max_model_len
-        self._backend: ArgumentsBackend = Backends(TokenVocabulary(chat.tokenizer)).named(config.decoding.backend)
+        self._vocabulary = TokenVocabulary(chat.tokenizer)
+        self._backend: ArgumentsBackend = Backends(self._vocabulary).named(config.decoding.backend)
         # Agents send the same tools with every request.
         self._check_tool = lru_cache(maxsize=_CHECKED_TOOLS)(self._check_tool_uncached)
 
@@ -55,8 +56,11 @@ class Admission:
         conversation = conversation_of(request, self._config.limits.max_tools)
         self._check_tools(conversation.tools)
         prompt_ids = self._prompt(conversation)
-        spec = self._spec(request, conversation.tools) if request.constrained else None
-        return Admitted(prompt_ids, self._sampling(request, len(prompt_ids)), spec, conversation.tools)
+        sampling = self._sampling(request, len(prompt_ids))
+        spec = self._spec(request, conversation.tools, sampling.max_tokens) if request.constrained else None
+        if spec is not None and sampling.max_tokens <= WATCHED_TOKENS:
+            self._check_budget(spec, sampling.max_tokens)
+        return Admitted(prompt_ids, sampling, spec, conversation.tools)
 
     def _prompt(self, conversation: Conversation) -> list[int]:
         prompt_ids = render(conversation, self._chat.dialect, self._chat.tokenizer, generation_prompt=True).ids
@@ -68,11 +72,11 @@ class Admission:
             )
         return prompt_ids
 
-    def _spec(self, request: ChatRequest, tools: Sequence[Tool]) -> TurnSpec:
+    def _spec(self, request: ChatRequest, tools: Sequence[Tool], max_tokens: int) -> TurnSpec:
         choice, name = tool_choice_of(request, tools)
         allowed = {tool.function.name: tool.function.parameters for tool in tools if name in (None, tool.function.name)}
         parallel = request.parallel_tool_calls is not False
-        return TurnSpec({} if choice == "none" else allowed, choice, parallel, self._backend.name)
+        return TurnSpec({} if choice == "none" else allowed, choice, parallel, self._backend.name, max_tokens)
 
     def _sampling(self, request: ChatRequest, prompt_tokens: int) -> Sampling:
         room = self._max_model_len - prompt_tokens
@@ -87,6 +91,15 @@ class Admission:
             presence_penalty=request.presence_penalty or 0.0,
             frequency_penalty=request.frequency_penalty or 0.0,
         )
+
+    def _check_budget(self, spec: TurnSpec, max_tokens: int) -> None:
+        shortest = TurnConstraint(spec, self._vocabulary, self._backend).shortest()
+        if shortest is not None and shortest > max_tokens:
+            raise RequestError(
+                f"max_tokens is {max_tokens}, but the shortest answer that tool_choice and tools admit has {shortest} "
+                "tokens; raise it",
+                "max_tokens",
+            )
 
     def _check_tools(self, tools: Sequence[Tool]) -> None:
         for position, tool in enumerate(tools):

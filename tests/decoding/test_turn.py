@@ -13,7 +13,7 @@ from octupus.chat.parse import fold
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Message
 from octupus.decoding.backends import BACKENDS, Backends
-from octupus.decoding.turn import Phase, TurnConstraint, TurnSpec
+from octupus.decoding.turn import MARGIN, Phase, TurnConstraint, TurnSpec
 from octupus.decoding.vocabulary import TokenVocabulary, allows
 
 TOOLS: dict[str, dict[str, Any]] = {
@@ -187,6 +187,47 @@ def test_rollback_and_fork_restore_every_mask(backend: str, backends: Backends, 
         copy = turn.fork()
         assert masks(copy, ids[-count:]) == expected[-count:]
         assert masks(turn, ids[-count:]) == expected[-count:]
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+@pytest.mark.parametrize("tool_choice", ["auto", "required"])
+def test_an_open_call_is_closed_within_the_budget(
+    backend: str, tool_choice: str, backends: Backends, tokenizer: ChatTokenizer
+) -> None:
+    randomness = random.Random(f"{backend}{tool_choice}")
+    vocabulary = backends.vocabulary
+    row = np.zeros(vocabulary.words, dtype=np.uint32)
+    near = 0
+    for _ in range(60 if backend == "llguidance" else 6):
+        shortest = constraint(backends, backend=backend, tool_choice=tool_choice).shortest()
+        assert shortest is not None
+        budget = randomness.randint(shortest, 90)
+        turn = constraint(backends, backend=backend, tool_choice=tool_choice, max_tokens=budget)
+        ids: list[int] = []
+        while not turn.is_done() and len(ids) < budget:
+            turn.fill(row)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            assert len(allowed)
+            structural = [vocabulary.call] if allows(row, vocabulary.call) else []
+            ids.append((structural or allowed.tolist())[randomness.randrange(len(structural or allowed))])
+            assert turn.accept(ids[-1])
+        parser = OCTUPUS.parser(tokenizer)
+        message = fold(parser.push(ids) + parser.finish())
+        near += len(ids) + MARGIN + 10 >= budget
+        if vocabulary.call in ids:
+            assert turn.is_done(), (budget, tokenizer.decode(ids))
+            assert parser.malformed is None
+            for call in message.tool_calls:
+                jsonschema.validate(json.loads(call.function.arguments), TOOLS[call.function.name])
+    assert near, "no walk came near its budget, so nothing was tested"
+
+
+def test_a_budget_that_holds_no_call_offers_none(backends: Backends) -> None:
+    turn = constraint(backends, max_tokens=5)
+    row = np.zeros(backends.vocabulary.words, dtype=np.uint32)
+    turn.fill(row)
+    assert allows(row, backends.vocabulary.content)
+    assert not allows(row, backends.vocabulary.call)
 
 
 def test_spec_travels_as_json() -> None:

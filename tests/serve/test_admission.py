@@ -75,6 +75,14 @@ def test_prompts_models_and_switches_that_are_refused(admission: Admission, toke
     assert bare.spec is None
 
 
+def test_a_budget_that_cannot_hold_the_answer_is_refused_with_the_number(admission: Admission) -> None:
+    parameters = {"type": "object", "properties": {"a": {"type": "string", "minLength": 5}}, "required": ["a"]}
+    with pytest.raises(RequestError, match=r"shortest answer .* has \d+ tokens") as refused:
+        admission.admit(request(parameters, tool_choice="required", max_tokens=8))
+    assert refused.value.parameter == "max_tokens"
+    assert admission.admit(request(parameters, max_tokens=8)).spec is not None
+
+
 @pytest.mark.parametrize(
     ("call", "problem"),
     [
