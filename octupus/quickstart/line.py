@@ -44,6 +44,7 @@ STAGES = ("stg1", "stg2")
 MODEL_ID = "octupus"
 _REAL_TOKEN_BUDGET = 2048
 _REAL_HELD_OUT_ROWS = 40
+_REAL_EPOCHS = 2
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -132,6 +133,7 @@ class Plan:
         if corpora:
             small_model = small_model.model_copy(update={"text": corpora})
             data = _with_real_corpora(data, corpora, options)
+            stages = {name: _by_epochs(stage) for name, stage in stages.items()}
         return cls(
             root=root,
             small_model=small_model,
@@ -197,6 +199,14 @@ def _with_real_corpora(
     chat = tuple(MixtureEntry(source=source.name, kinds=("chat",)) for source in sources)
     mixtures = dict(zip(STAGES, (chat, ()), strict=True))
     return {name: config.model_copy(update=changed | {"mixture": mixtures[name]}) for name, config in data.items()}
+
+
+def _by_epochs(stage: StageConfig) -> StageConfig:
+    """Real files are of any size, so a stage lasts some epochs instead of the synthetic corpora's steps."""
+    data = stage.data.model_copy(
+        update={"steps": None, "epochs": _REAL_EPOCHS, "packs_per_step": stage.data.packs_per_step // 2}
+    )
+    return stage.model_copy(update={"data": data})
 
 
 def _checked(corpora: Sequence[Path], options: Options) -> tuple[Path, ...]:
