@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 from octupus import installation, versions
@@ -15,7 +16,7 @@ def doctor(port: int) -> int:
     """Print findings; 0 when there is nothing to mend."""
     for name, version in versions.installed().items():
         print(f"{name:20} {version}")
-    problems = [*versions.mismatches(), *installation.missing_compilers()]
+    problems = [*versions.mismatches(), *installation.missing_compilers(Path(sys.prefix))]
     if port_in_use(port):
         problems.append(port_advice(port))
     free = shutil.disk_usage(Path.cwd()).free / 2**30

@@ -64,4 +64,8 @@ def test_the_gpu_extra_is_chosen_where_the_driver_answers(tmp_path: Path, monkey
 
 def test_a_missing_compiler_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert any("g++" in line and "install" in line for line in installation.missing_compilers())
+    for program in ("g++", "ninja"):
+        assert any(program in line and "install" in line for line in installation.missing_compilers(tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ninja").touch(mode=0o755)
+    assert not any(line.startswith("ninja") for line in installation.missing_compilers(tmp_path))
