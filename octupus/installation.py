@@ -22,8 +22,8 @@ MEDIA_PACKAGES = ("torchvision", "torchaudio", "torchcodec")
 COMPILERS = {
     "g++": "vLLM on GPUs and DeepSpeed's optional extensions compile with it; install it with `apt-get install g++` or "
     "your system's equivalent",
-    "ninja": "DeepSpeed's optional extensions are built with it; it comes with the Python packages, so run `make setup` "
-    "again, or install it with `apt-get install ninja-build`",
+    "ninja": "DeepSpeed's optional extensions are built with it; it comes with the Python packages, so run "
+    "`make setup` again, or install it with `apt-get install ninja-build`",
 }
 
 

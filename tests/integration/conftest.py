@@ -21,8 +21,8 @@ SMALLER: dict[str, dict[str, Any]] = {
         "hidden_size": 64,
         "layers": 2,
     },
-    "train_stg1": {"data": {"steps": 20}},
-    "train_stg2": {"data": {"steps": 30}},
+    "train_stg1": {"data": {"steps": 40}},
+    "train_stg2": {"data": {"steps": 120}},
 }
 
 
