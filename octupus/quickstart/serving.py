@@ -13,6 +13,13 @@ from octupus.errors import EngineError
 from octupus.serve.app import build
 
 
+def _deployment_messages() -> str:
+    """What the deployments say of themselves: the replica's own error, which Serve's exception leaves out."""
+    status = serve.status().applications.get("octupus")
+    deployments = status.deployments.values() if status is not None else ()
+    return " ".join(deployment.message for deployment in deployments if deployment.message)
+
+
 @contextmanager
 def endpoint(model: Path, model_id: str, port: int) -> Iterator[str]:
     """Serve `model` on 127.0.0.1 while the block runs; gives the base URL for OpenAI clients.
@@ -25,7 +32,7 @@ def endpoint(model: Path, model_id: str, port: int) -> Iterator[str]:
         serve.start(http_options={"host": "127.0.0.1", "port": port})
         serve.run(build(arguments), name="octupus", route_prefix="/")
     except RuntimeError as error:
-        raise EngineError(f"the endpoint did not come up: {error}") from error
+        raise EngineError(f"the endpoint did not come up: {error} {_deployment_messages()}") from error
     try:
         yield f"http://127.0.0.1:{port}/v1"
     finally:

@@ -20,6 +20,7 @@ SMALLER: dict[str, dict[str, Any]] = {
         "vocabulary": 800,
         "hidden_size": 64,
         "layers": 2,
+        "heads": 2,
     },
     "train_stg1": {"data": {"steps": 40}},
     "train_stg2": {"data": {"steps": 120}},
