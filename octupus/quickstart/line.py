@@ -44,7 +44,7 @@ STAGES = ("stg1", "stg2")
 MODEL_ID = "octupus"
 _REAL_TOKEN_BUDGET = 2048
 _REAL_HELD_OUT_ROWS = 40
-_REAL_EPOCHS = 2
+_REAL_EPOCHS = 1
 
 Model = TypeVar("Model", bound=BaseModel)
 
