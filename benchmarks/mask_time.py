@@ -31,7 +31,7 @@ SCHEMA = {
     "required": ["city", "days", "unit"],
 }
 ARGUMENTS = '{"city": "Ulaanbaatar", "days": 12, "unit": "celsius"}'
-ROUNDS = 30
+ROUNDS = 8
 
 
 def measure(backends: Backends, name: str) -> tuple[list[float], list[float]]:

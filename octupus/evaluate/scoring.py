@@ -39,9 +39,9 @@ class Score:
     """Requests expecting calls in which names and arguments are all as expected."""
 
     @property
-    def valid_share(self) -> float:
-        """Share of calls that parse and fit their tool's schema; 1 when there is no call."""
-        return self.valid_calls / self.calls if self.calls else 1.0
+    def valid_share(self) -> float | None:
+        """Share of calls that parse and fit their tool's schema; None when there is no call."""
+        return self.valid_calls / self.calls if self.calls else None
 
     @property
     def right_tool_share(self) -> float:

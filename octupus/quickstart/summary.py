@@ -68,7 +68,9 @@ class Summary:
     def passed(self) -> bool:
         """Whether every request was answered and every constrained call was valid."""
         scores = [self.asked.score(name) for name in _PASSES]
-        return not any(found.failed for found in scores) and all(found.valid_share == 1 for found in scores[:2])
+        return not any(found.failed for found in scores) and all(
+            found.valid_calls == found.calls for found in scores[:2]
+        )
 
     def values(self) -> dict[str, Any]:
         """What report.json holds. Shares are between 0 and 1."""
@@ -123,7 +125,7 @@ class Summary:
         for name in _PASSES:
             found = self.asked.score(name)
             shares = (found.valid_share, found.right_tool_share, found.exact_share)
-            rows.append([name, found.requests, found.failed, found.calls, *(f"{share:.1%}" for share in shares)])
+            rows.append([name, found.requests, found.failed, found.calls, *map(_percent, shares)])
         return headers, rows
 
     def _sections(self) -> list[page.Section]:
@@ -177,6 +179,10 @@ def curl_line(base_url: str, model: str, request: HeldOutRequest) -> str:
     body = json.dumps({"model": model, "messages": request.messages, "tools": request.tools}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
     return f"curl {base_url}/chat/completions -H 'content-type: application/json' -d '{quoted}'"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 def _reasons(dropped: Mapping[str, int]) -> str:
