@@ -80,11 +80,16 @@ def _end_of_string(matcher: ArgumentsMatcher, vocabulary: TokenVocabulary) -> li
 
 
 def _branches(row: Mask, vocabulary: TokenVocabulary) -> list[int]:
-    """Where few tokens are allowed the longest of them, which are nearest the end; else some single characters."""
+    """Where few tokens are allowed the longest of them, which are nearest the end; else some single characters.
+
+    Inside a character that lacks bytes no ASCII is allowed: there the shortest tokens complete it.
+    """
     allowed = _ids(row)
+    decode = vocabulary.tokenizer.decode
     if len(allowed) <= _FEW:
-        return sorted(allowed, key=lambda token: -len(vocabulary.tokenizer.decode([token])))[:_BRANCHES]
-    return [token for token in vocabulary.characters.values() if allows(row, token)][:_BRANCHES]
+        return sorted(allowed, key=lambda token: -len(decode([token])))[:_BRANCHES]
+    characters = [token for token in vocabulary.characters.values() if allows(row, token)]
+    return characters[:_BRANCHES] or sorted(allowed, key=lambda token: len(decode([token])))[:_BRANCHES]
 
 
 def _ids(row: Mask) -> list[int]:

@@ -22,7 +22,7 @@ def test_every_request_is_answered_and_every_constrained_call_is_valid(small_qui
         report["passes"]["constraint on, streamed"]["valid_calls"]
         == report["passes"]["constraint on, streamed"]["calls"]
     )
-    assert 0 <= report["valid_calls_unconstrained"] <= 1
+    assert report["valid_calls_unconstrained"] is None or 0 <= report["valid_calls_unconstrained"] <= 1
     assert "constraint on" in small_quickstart.output
 
 
