@@ -20,7 +20,7 @@ from octupus.decoding.vocabulary import TokenVocabulary, allows
 
 pytestmark = pytest.mark.timeout(1800)
 
-TURNS = 1000
+TURNS = 300
 BUDGET = 200
 
 
