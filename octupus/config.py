@@ -137,8 +137,9 @@ def _load(model: type[Model], default_file: Path | None, arguments: list[str]) -
 def _split_arguments(arguments: list[str], model: type[BaseModel]) -> tuple[list[Path], list[tuple[str, Any]]]:
     files: list[Path] = []
     flags: list[tuple[str, Any]] = []
-    rest = iter(arguments)
-    for argument in rest:
+    rest = list(reversed(arguments))
+    while rest:
+        argument = rest.pop()
         if not argument.startswith("--"):
             files.append(Path(argument))
             continue
@@ -146,17 +147,12 @@ def _split_arguments(arguments: list[str], model: type[BaseModel]) -> tuple[list
         name = name.replace("-", "_")
         annotation = _annotation(model, name.split("."))
         if not separator:
-            following = next(rest, None)
-            if following is None or following.startswith("--"):
-                if annotation is not bool:
-                    raise ConfigError(f"flag --{name} needs a value")
+            if rest and not rest[-1].startswith("--"):
+                text = rest.pop()
+            elif annotation is bool:
                 text = "true"
-                if following is not None:
-                    rest = iter([following, *rest])
-                    nested_files, nested_flags = _split_arguments(list(rest), model)
-                    return files + nested_files, [*flags, (name, True), *nested_flags]
             else:
-                text = following
+                raise ConfigError(f"flag --{name} needs a value")
         flags.append((name, _flag_value(text, annotation)))
     return files, flags
 

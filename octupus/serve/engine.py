@@ -88,10 +88,6 @@ class Engine:
         except EngineDeadError as error:
             raise EngineDead(str(error)) from error
 
-    def shutdown(self) -> None:
-        """End the engine's processes."""
-        self._llm.shutdown()
-
 
 def engine_arguments(config: EngineConfig, source: str, on_cpu: bool) -> dict[str, Any]:
     """Arguments of vLLM's AsyncEngineArgs."""
