@@ -1,14 +1,17 @@
 """What several integration tests share: one small quickstart, run once. Ray, DeepSpeed and vLLM are the real ones."""
 
 import json
+import logging
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +28,14 @@ SMALLER: dict[str, dict[str, Any]] = {
     "train_stg1": {"data": {"steps": 40}},
     "train_stg2": {"data": {"steps": 120}},
 }
+
+
+@pytest.fixture(scope="module")
+def private_ray() -> Iterator[None]:
+    """A Ray instance of this module's own: never the one that `ray start` left an address of."""
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ The model has random weights: whatever it would like to write, what comes out mu
 """
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,17 +73,11 @@ def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base_url(model_directory: Path) -> Iterator[str]:
-    import ray
-
+def base_url(model_directory: Path, private_ray: None) -> Iterator[str]:
     from octupus.quickstart.serving import endpoint
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    try:
-        with endpoint(model_directory, "octupus", PORT) as url:
-            yield url
-    finally:
-        ray.shutdown()
+    with endpoint(model_directory, "octupus", PORT) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

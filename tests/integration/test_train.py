@@ -5,13 +5,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import ray
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -44,6 +42,8 @@ STEPS = 60
 CHECKPOINT_EVERY = 10
 KILL_AFTER = 33
 
+pytestmark = pytest.mark.usefixtures("private_ray")
+
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,13 +52,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
     write_packs(directory / "data", directory / "model")
     return directory
-
-
-@pytest.fixture(scope="module", autouse=True)
-def private_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 def stage(workspace: Path, name: str, **changes: Any) -> StageConfig:
