@@ -79,6 +79,8 @@ class Conversation(StrictModel):
     split: str = "train"
     row: int = 0
     """Position in the source, counted from 0."""
+    part: int = 0
+    """Which of the conversations that the row holds, counted from 0."""
     language: str = ""
     flags: tuple[str, ...] = ()
     meta: dict[str, Any] = Field(default_factory=dict)
@@ -117,6 +119,7 @@ class Conversation(StrictModel):
             "source": self.source,
             "split": self.split,
             "row": self.row,
+            "part": self.part,
             "language": self.language,
             "messages": json_text(self._messages()),
             "tools": json_text(self._tools()),
@@ -136,6 +139,7 @@ class Conversation(StrictModel):
             source=row["source"],
             split=row["split"],
             row=int(row["row"]),
+            part=int(row["part"]),
             language=row["language"],
             flags=tuple(row["flags"]),
             meta=json.loads(row["meta"]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-PLACE_COLUMNS = [("source", pa.string()), ("split", pa.string()), ("row", pa.int64())]
+PLACE = ("source", "split", "row", "part")
+PLACE_COLUMNS = [("source", pa.string()), ("split", pa.string()), ("row", pa.int64()), ("part", pa.int64())]
 
 RAW = pa.schema([*PLACE_COLUMNS, ("format", pa.string()), ("text", pa.large_string()), ("problem", pa.string())])
 """A row as it stands in its file. `text` is the JSON as written: Arrow holds half a character only as an escape."""

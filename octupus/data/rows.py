@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,8 @@ def convert_row(value: Any, format_name: str) -> Conversation:
     """A row's JSON value as a conversation with normalised tools. Raises ConversionError."""
     if not isinstance(value, dict):
         raise ConversionError(Reason.WRONG_SHAPE, f"the row must be an object, not {json_type(value)}")
-    return _normalised(FORMATS[format_name].convert(value))
+    converted = FORMATS[format_name].bind(Path())(value)
+    return _normalised(converted[0] if isinstance(converted, tuple) else converted)
 
 
 def tokenise_table(records: pa.Table, model: str, token_budget: int) -> pa.Table:

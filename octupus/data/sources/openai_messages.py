@@ -59,8 +59,14 @@ def _turn(value: Any, position: int) -> Turn:
         content=text(message.get("content"), f"content of {where}"),
         calls=calls,
         tool_call_id=answered,
+        tool_name=_tool_name(message, role),
         trained=message.get("weight") != 0,
     )
+
+
+def _tool_name(message: dict[str, Any], role: Role) -> str | None:
+    name = message.get("name")
+    return name if role == "tool" and isinstance(name, str) and name else None
 
 
 def _calls(message: dict[str, Any], where: str) -> tuple[Call, ...]:

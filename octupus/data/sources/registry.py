@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from octupus.conversation import Conversation
 from octupus.data.sources import alpaca, openai_messages, sharegpt
+
+Convert = Callable[[dict[str, Any]], Conversation | tuple[Conversation, ...]]
+"""A row of JSON to its conversation, or to several where a row holds several. Raises ConversionError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +21,22 @@ class Format:
 
     name: str
     recognises: Callable[[dict[str, Any]], bool]
-    convert: Callable[[dict[str, Any]], Conversation]
+    bind: Callable[[Path], Convert]
+    """The converter for one corpus file; some read a companion file beside it first."""
+
+
+def _format(name: str, module: ModuleType) -> Format:
+    """A module defines `recognises(row)`, and either `convert(row)` or, when it needs companions, `bind(path)`."""
+    bind = getattr(module, "bind", None) or (lambda path: module.convert)
+    return Format(name, module.recognises, bind)
 
 
 FORMATS: dict[str, Format] = {
-    name: Format(name, module.recognises, module.convert)
-    for name, module in (
-        ("openai_messages", openai_messages),
-        ("sharegpt", sharegpt),
-        ("alpaca", alpaca),
-    )
+    name: _format(name, module)
+    for name, module in {
+        "openai_messages": openai_messages,
+        "sharegpt": sharegpt,
+        "alpaca": alpaca,
+    }.items()
 }
+"""Looked at in this order when a format is to be found out: of equal votes the earlier wins."""

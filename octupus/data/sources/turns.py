@@ -19,7 +19,7 @@ from octupus.conversation import (
     json_text,
     results_in_call_order,
 )
-from octupus.data.reasons import Reason
+from octupus.data.reasons import Problem, Reason
 from octupus.errors import ConversionError
 from octupus.schema.validation import InvalidJsonError, json_type, parse_arguments
 
@@ -41,42 +41,83 @@ class Turn:
     content: str | None = None
     calls: tuple[Call, ...] = ()
     tool_call_id: str | None = None
+    """Of a result: the call it answers, where the corpus says so."""
+    tool_name: str | None = None
+    """Of a result: the tool it comes from, where the corpus says so."""
     trained: bool = True
+    problem: Problem | None = None
+    """Why the turn cannot be read; the conversation then ends before it."""
 
 
-def build(turns: Sequence[Turn], tools: Sequence[Tool]) -> Conversation:
+def build(turns: Sequence[Turn], tools: Sequence[Tool], meta: Mapping[str, Any] | None = None) -> Conversation:
     """The conversation: ids given, results paired with calls, arguments canonical.
 
-    Raises ConversionError(call_parse_error) when a call's arguments are no JSON object.
+    At a turn that cannot be read the conversation ends, and a flag `cut_REASON` says so; a result that does not pair
+    takes its calls with it. Raises ConversionError when no assistant message is left in front of such a turn.
     """
     schemas = {tool.function.name: tool.function.parameters for tool in tools}
     messages: list[Message] = []
     trained: list[bool] = []
-    unanswered: list[str] = []
+    unanswered: list[ToolCall] = []
     count = 0
+    problem: Problem | None = None
     for turn in turns:
         if turn.role == "system" and not (turn.content or "").strip():
             continue  # many corpora have the column and leave it empty
+        if turn.problem:
+            problem = turn.problem
+            break
         calls: list[ToolCall] = []
-        for call in turn.calls:
-            function = FunctionCall(name=call.name, arguments=_canonical(call, schemas.get(call.name, {})))
-            calls.append(ToolCall(id=call.id or f"call_{count}", function=function))
-            count += 1
         result_of: str | None = None
+        try:
+            for call in turn.calls:
+                function = FunctionCall(name=call.name, arguments=_canonical(call, schemas.get(call.name, {})))
+                calls.append(ToolCall(id=call.id or f"call_{count}", function=function))
+                count += 1
+            if turn.role == "tool":
+                result_of = _answered(turn, unanswered)
+        except ConversionError as error:
+            problem = Reason(error.reason), error.detail
+            if turn.role == "tool":
+                while messages and messages[-1].role == "tool":
+                    messages.pop()
+                messages.pop()
+            break
         if turn.role == "tool":
-            result_of = turn.tool_call_id or (unanswered[0] if unanswered else None)
-            if result_of in unanswered:
-                unanswered.remove(result_of)
+            unanswered = [call for call in unanswered if call.id != result_of]
         else:
-            unanswered = [call.id for call in calls]
+            unanswered = calls
         messages.append(Message(role=turn.role, content=turn.content, tool_calls=tuple(calls), tool_call_id=result_of))
         trained.append(turn.trained and turn.role == "assistant")
+    flags: tuple[str, ...] = ()
+    if problem:
+        while messages and messages[-1].role != "assistant":
+            messages.pop()
+        if not messages:
+            raise ConversionError(*problem)
+        flags = (f"cut_{problem[0]}",)
+        trained = trained[: len(messages)]
     every_assistant = all(mask for message, mask in zip(messages, trained, strict=True) if message.role == "assistant")
     return Conversation(
         messages=results_in_call_order(messages),
         tools=tuple(tools),
         loss=() if every_assistant else tuple(trained),
+        flags=flags,
+        meta=dict(meta or {}),
     )
+
+
+def _answered(turn: Turn, unanswered: Sequence[ToolCall]) -> str | None:
+    """The id of the call that a result answers: by its own id, by its tool's name, else the first that has none."""
+    if turn.tool_call_id:
+        return turn.tool_call_id
+    if turn.tool_name and unanswered:
+        for call in unanswered:
+            if call.function.name == turn.tool_name:
+                return call.id
+        called = ", ".join(call.function.name for call in unanswered)
+        raise ConversionError(Reason.TOOL_RESULT_NAME, f"a result is of {turn.tool_name!r}, but {called} was called")
+    return unanswered[0].id if unanswered else None
 
 
 def text(value: Any, where: str) -> str | None:
