@@ -17,6 +17,10 @@ class CorpusError(OctupusError):
     """A corpus cannot be read: missing, empty, of an unknown format, or broken at a line."""
 
 
+class OutputError(OctupusError):
+    """What a job makes cannot be written: the disk is full, or its storage is gone."""
+
+
 class ConversionError(OctupusError):
     """One row of a corpus cannot be turned into a conversation; `reason` says why (a `data.reasons.Reason`)."""
 

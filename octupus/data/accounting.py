@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from octupus.data.manifest import SourceCounts
+import numpy as np
+
+from octupus.data.decide import Decisions
+from octupus.data.index import REASONS, STAGES, Index
+from octupus.data.manifest import SourceCounts, StageCounts
+from octupus.data.reasons import Stage
 from octupus.errors import OctupusError
 
 
@@ -18,25 +23,45 @@ class NothingKeptError(OctupusError):
 
 
 def count_sources(
-    read: Mapping[str, int], kept: Iterable[str], dropped: Iterable[tuple[str, str]]
+    index: Index,
+    decisions: Decisions,
+    places: Sequence[tuple[str, str]],
+    rows_read: Mapping[str, int],
 ) -> dict[str, SourceCounts]:
-    """Counts by source, from rows read, the sources of kept rows, and (source, reason) of dropped ones.
+    """Counts by source; `places` are the (source, split) of the index's place numbers.
 
-    Raises AccountingError unless in = kept + dropped for every source.
+    Raises AccountingError unless every row of the files is in the index, and in = kept + dropped for every source and
+    after every stage.
     """
-    kept_rows = Counter(kept)
-    dropped_rows: dict[str, Counter[str]] = {source: Counter() for source in read}
-    for source, reason in dropped:
-        dropped_rows[source][reason] += 1
+    names = list(dict.fromkeys(source for source, _ in places))
+    source_of = np.array([names.index(source) for source, _ in places])[index.place]
     counts: dict[str, SourceCounts] = {}
-    for source, count in read.items():
-        reasons = dict(sorted(dropped_rows[source].items()))
-        if count != kept_rows[source] + sum(reasons.values()):
+    for number, name in enumerate(names):
+        rows = source_of == number
+        seen = int((rows & (index.part == 0)).sum())
+        if seen != rows_read[name]:
             raise AccountingError(
-                f"source {source!r}: {count} rows in, {kept_rows[source]} kept and {sum(reasons.values())} dropped "
-                "do not add up; report this with the run's run.json"
+                f"source {name!r}: {rows_read[name]} rows were counted in its files and {seen} read; "
+                "do not change a file while it is read"
             )
-        counts[source] = SourceCounts(read=count, kept=kept_rows[source], dropped=reasons)
+        stages: dict[str, StageCounts] = {}
+        left = int(rows.sum())
+        for code, stage in enumerate(STAGES):
+            if stage == Stage.AUGMENT:
+                continue
+            dropped = rows & (decisions.stage == code)
+            reasons = Counter(str(REASONS[each]) for each in decisions.reason[dropped].tolist())
+            kept = left - sum(reasons.values())
+            stages[str(stage)] = StageCounts(read=left, kept=kept, dropped=dict(sorted(reasons.items())))
+            left = kept
+        if left != int((rows & decisions.kept).sum()):
+            raise AccountingError(f"source {name!r}: rows kept and dropped do not add up; report this with run.json")
+        total: Counter[str] = Counter()
+        for each in stages.values():
+            total.update(each.dropped)
+        counts[name] = SourceCounts(
+            rows=seen, read=int(rows.sum()), kept=left, dropped=dict(sorted(total.items())), stages=stages
+        )
     return counts
 
 
@@ -52,8 +77,3 @@ def require_kept(counts: Mapping[str, SourceCounts]) -> None:
         f"none of the {sum(count.read for count in counts.values())} rows can be trained on ({reasons}); "
         "correct the sources' format, or raise token_budget if they are too_long"
     )
-
-
-def by_name(names: Sequence[str]) -> dict[str, int]:
-    """How often each name occurs, sorted by name."""
-    return dict(sorted(Counter(names).items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from octupus.conversation import Conversation, Message, ToolCall, json_text
@@ -29,81 +30,108 @@ _BEFORE = {
 _DECLARE_ELSEWHERE = ("patternProperties", "$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas")
 
 
-def check_structure(conversation: Conversation) -> Problem | None:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule."""
+
+    message: int | None
+    """Position of the message that breaks it, of a result that does not pair its call's; None: the whole conversation
+    does."""
+    reason: Reason
+    detail: str
+
+    @property
+    def problem(self) -> Problem:
+        return self.reason, self.detail
+
+
+def check_structure(conversation: Conversation) -> Finding | None:
     """Text that can be written, roles in order, nothing empty, results paired with calls, usable tool names."""
     return (
-        _surrogates(conversation)
+        _tool_names(conversation)
+        or _surrogates(conversation)
         or _roles(conversation.messages)
         or _contents(conversation.messages)
         or _results(conversation.messages)
-        or _tool_names(conversation)
     )
 
 
-def check_schemas(conversation: Conversation) -> Problem | None:
-    """Every tool's schema is valid, also an uncalled one's, and every call fits its tool's."""
+def check_tools(conversation: Conversation) -> Finding | None:
+    """Every tool's schema is valid, also an uncalled one's."""
     for tool in conversation.tools:
         problem = _tool_schema(tool.function.name, tool.function.parameters)
         if problem:
-            return problem
+            return Finding(None, *problem)
+    return None
+
+
+def check_calls(conversation: Conversation) -> Iterator[Finding]:
+    """What breaks a tool's schema, at most one finding a message. The tools' own schemas must be valid."""
     schemas = {tool.function.name: tool.function.parameters for tool in conversation.tools}
-    for message in conversation.messages:
-        for call in message.tool_calls:
-            problem = _call(call, schemas)
-            if problem:
-                return problem
-    return None
-
-
-def _surrogates(conversation: Conversation) -> Problem | None:
-    for part, text in _texts(conversation):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            return Reason.LONE_SURROGATE, f"{part} holds U+{ord(text[error.start]):04X} alone"
-    return None
-
-
-def _texts(conversation: Conversation) -> Iterator[tuple[str, str]]:
     for position, message in enumerate(conversation.messages):
-        yield f"message {position}", message.content or ""
-        yield f"message {position}", message.tool_call_id or ""
-        for call in message.tool_calls:
-            yield f"message {position}", call.id + call.function.name + call.function.arguments
+        problems = (_call(call, schemas) for call in message.tool_calls)
+        problem = next((problem for problem in problems if problem), None)
+        if problem:
+            yield Finding(position, *problem)
+
+
+def check_schemas(conversation: Conversation) -> Finding | None:
+    """Every tool's schema is valid, and every call fits its tool's."""
+    return check_tools(conversation) or next(check_calls(conversation), None)
+
+
+def _surrogates(conversation: Conversation) -> Finding | None:
     for position, tool in enumerate(conversation.tools):
-        yield f"tool {position}", tool.function.name + tool.function.description
-        yield f"tool {position}", json_text(tool.function.parameters)
+        text = tool.function.name + tool.function.description + json_text(tool.function.parameters)
+        if _surrogate(text):
+            return Finding(None, Reason.LONE_SURROGATE, f"tool {position} holds {_surrogate(text)} alone")
+    for position, message in enumerate(conversation.messages):
+        calls = "".join(call.id + call.function.name + call.function.arguments for call in message.tool_calls)
+        text = (message.content or "") + (message.tool_call_id or "") + calls
+        if _surrogate(text):
+            return Finding(position, Reason.LONE_SURROGATE, f"message {position} holds {_surrogate(text)} alone")
+    return None
 
 
-def _roles(messages: Sequence[Message]) -> Problem | None:
+def _surrogate(text: str) -> str:
+    """The first half character of the text, as U+XXXX; empty when there is none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return f"U+{ord(text[error.start]):04X}"
+    return ""
+
+
+def _roles(messages: Sequence[Message]) -> Finding | None:
     if not any(message.role == "assistant" for message in messages):
-        return Reason.NO_ASSISTANT, "no message is the assistant's"
+        return Finding(None, Reason.NO_ASSISTANT, "no message is the assistant's")
     before = "start"
     for position, message in enumerate(messages):
         kind = "calls" if message.tool_calls else message.role
         if kind == "system":
             if position:
-                return Reason.ROLES_ERROR, f"message {position}: a system message may only come first"
+                detail = f"message {position}: a system message may only come first"
+                return Finding(position, Reason.ROLES_ERROR, detail)
         elif before not in _BEFORE[kind] and not (before == "calls" and kind != "tool"):
-            return Reason.ROLES_ERROR, f"message {position}: {kind} after {before}"
+            return Finding(position, Reason.ROLES_ERROR, f"message {position}: {kind} after {before}")
         before = kind
     if messages[-1].role != "assistant":
-        return Reason.ROLES_ERROR, f"the last message is of role {messages[-1].role}"
+        return Finding(len(messages) - 1, Reason.ROLES_ERROR, f"the last message is of role {messages[-1].role}")
     return None
 
 
-def _contents(messages: Sequence[Message]) -> Problem | None:
+def _contents(messages: Sequence[Message]) -> Finding | None:
     for position, message in enumerate(messages):
         if (message.content or "").strip() or message.role == "tool":
             continue
         if message.role != "assistant":
-            return Reason.EMPTY_USER, f"message {position} of role {message.role} is empty"
+            return Finding(position, Reason.EMPTY_USER, f"message {position} of role {message.role} is empty")
         if not message.tool_calls:
-            return Reason.EMPTY_ASSISTANT, f"message {position} neither says nor calls anything"
+            return Finding(position, Reason.EMPTY_ASSISTANT, f"message {position} neither says nor calls anything")
     return None
 
 
-def _results(messages: Sequence[Message]) -> Problem | None:
+def _results(messages: Sequence[Message]) -> Finding | None:
     """Each message with calls is followed by one result a call, in order; only the last message may be unanswered."""
     for position, message in enumerate(messages[:-1]):
         if not message.tool_calls:
@@ -114,24 +142,25 @@ def _results(messages: Sequence[Message]) -> Problem | None:
         results = messages[position + 1 : end]
         if len(results) != len(message.tool_calls):
             detail = f"message {position}: {len(results)} results for {len(message.tool_calls)} calls"
-            return Reason.TOOL_RESULT_COUNT, detail
+            return Finding(position, Reason.TOOL_RESULT_COUNT, detail)
         for call, result in zip(message.tool_calls, results, strict=True):
             if result.tool_call_id != call.id:
                 detail = f"message {position}: a result answers {result.tool_call_id!r}, not {call.id!r}"
-                return Reason.TOOL_RESULT_COUNT, detail
+                return Finding(position, Reason.TOOL_RESULT_COUNT, detail)
             if not (result.content or "").strip():
-                return Reason.TOOL_RESULT_COUNT, f"message {position}: the result of {call.id!r} is empty"
+                detail = f"message {position}: the result of {call.id!r} is empty"
+                return Finding(position, Reason.TOOL_RESULT_COUNT, detail)
     return None
 
 
-def _tool_names(conversation: Conversation) -> Problem | None:
+def _tool_names(conversation: Conversation) -> Finding | None:
     seen: set[str] = set()
     for tool in conversation.tools:
         name = tool.function.name
         if not TOOL_NAME.fullmatch(name):
-            return Reason.NAME_INVALID, f"tool name {name[:80]!r} does not match ^{TOOL_NAME.pattern}$"
+            return Finding(None, Reason.NAME_INVALID, f"tool name {name[:80]!r} does not match ^{TOOL_NAME.pattern}$")
         if name in seen:
-            return Reason.NAME_DUPLICATE, f"two tools are named {name!r}"
+            return Finding(None, Reason.NAME_DUPLICATE, f"two tools are named {name!r}")
         seen.add(name)
     return None
 

@@ -30,15 +30,44 @@ class Shard(StrictModel):
     packs: int
 
 
-class SourceCounts(StrictModel):
-    """What became of a source's rows: `in` = `kept` + all of `dropped`."""
+class StageCounts(StrictModel):
+    """What one step did to a source's conversations: `in` = `kept` + all of `dropped`."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
     read: int = Field(alias="in")
     kept: int
     dropped: dict[str, int]
-    """Rows by reason."""
+    """Conversations by reason."""
+
+
+class SourceCounts(StageCounts):
+    """What became of a source's conversations. A row that cannot be converted counts as one."""
+
+    rows: int
+    """Rows of its files; one may hold several conversations."""
+    stages: dict[str, StageCounts]
+    """The same for each step, in order: what one keeps the next gets."""
+
+
+class MixtureCounts(StrictModel):
+    """What one line of the mixture takes, copies counted."""
+
+    source: str
+    split: str
+    ratio: float
+    conversations: int
+    tokens: int
+    trained_tokens: int
+
+
+class AugmentCounts(StrictModel):
+    """What became of one augmentation's rows: `made` = `kept` + all of `dropped`."""
+
+    made: int
+    kept: int
+    dropped: dict[str, int]
+    """Rows by reason; not_applicable where the augmentation did not fit after all."""
 
 
 class InputFile(StrictModel):
@@ -65,11 +94,18 @@ class Manifest(StrictModel):
     tokenizer_sha256: str
     template_sha256: str
     shards: tuple[Shard, ...]
+    code_sha256: str
+    """Of the code that prepared the data."""
     sources: dict[str, SourceCounts]
+    mixture: tuple[MixtureCounts, ...]
+    augmented: dict[str, AugmentCounts]
+    """By augmentation; these rows are no part of `sources`."""
     kinds: dict[str, int]
     """Kept rows by kind."""
     languages: dict[str, int]
     """Kept rows by language."""
+    flags: dict[str, int]
+    """Kept rows by what was repaired, masked, cut or noticed in them."""
     inputs: tuple[InputFile, ...]
 
 

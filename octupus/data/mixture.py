@@ -8,9 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
-from random import Random
+
+import numpy as np
+import numpy.typing as npt
 
 from octupus.data.config import MixtureEntry, SourceConfig
+from octupus.data.minhash import mixed
+
+Positions = npt.NDArray[np.int64]
 
 
 def entries(mixture: Sequence[MixtureEntry], sources: Sequence[SourceConfig]) -> tuple[MixtureEntry, ...]:
@@ -20,8 +25,8 @@ def entries(mixture: Sequence[MixtureEntry], sources: Sequence[SourceConfig]) ->
     return tuple(MixtureEntry(source=source.name, split=source.split) for source in sources)
 
 
-def select(ids: Sequence[str], entry: MixtureEntry, seed: int) -> list[tuple[int, int]]:
-    """(position in `ids`, copy) of what one entry takes, in order of copy, then position.
+def select(ids: npt.NDArray[np.uint8], entry: MixtureEntry, seed: int) -> Positions:
+    """Positions in `ids` (uint8[n, 32]) of what one entry takes, a position once a copy, copy after copy.
 
     The sample depends on the ids and the entry's own seed alone, so neither another entry nor the order of the rows
     changes it.
@@ -29,31 +34,29 @@ def select(ids: Sequence[str], entry: MixtureEntry, seed: int) -> list[tuple[int
     # Decimal of the written number: 0.29 * 100 is 29, not the 28 that binary floating point makes of it.
     ratio = Decimal(str(entry.ratio))
     copies = int(ratio)
-    selected = [(position, copy) for copy in range(copies) for position in range(len(ids))]
+    every = np.arange(len(ids), dtype=np.int64)
     count = int(len(ids) * (ratio - copies))
-    if count:
-        shuffled = sorted(range(len(ids)), key=lambda position: ids[position])
-        Random(entry_seed(seed, entry.source, entry.split)).shuffle(shuffled)
-        selected += [(position, copies) for position in sorted(shuffled[:count])]
-    return selected
+    sample = np.sort(shuffled(ids, "mixture", seed, entry.source, entry.split)[:count])
+    return np.concatenate([np.tile(every, copies), sample])
 
 
-def hold_out(ids: Sequence[str], sources: Sequence[str], rows: int, seed: int) -> set[int]:
-    """Positions of `rows` conversations of each source that no pack may hold.
+def hold_out(ids: npt.NDArray[np.uint8], place: npt.NDArray[np.int32], rows: int, seed: int) -> Positions:
+    """Positions of `rows` conversations of each place (int32[n], a source's number) that no pack may hold.
 
     Chosen by hash, so that the same conversations stay out of every stage that is prepared with the same seed.
     """
-    by_source: dict[str, list[int]] = {}
-    for position, source in enumerate(sources):
-        by_source.setdefault(source, []).append(position)
-    held_out: set[int] = set()
-    for positions in by_source.values():
-        ranked = sorted(positions, key=lambda position: hashlib.sha256(f"{seed} {ids[position]}".encode()).digest())
-        held_out.update(ranked[:rows])
-    return held_out
+    chosen = [np.empty(0, np.int64)]
+    for each in np.unique(place) if rows else ():
+        members = np.flatnonzero(place == each)
+        chosen.append(members[shuffled(ids[members], "hold out", seed)[:rows]])
+    return np.sort(np.concatenate(chosen))
 
 
-def entry_seed(seed: int, source: str, split: str) -> int:
-    """The seed of one entry, independent of all others."""
-    digest = hashlib.sha256(repr((seed, source, split)).encode("utf-8")).digest()
-    return int.from_bytes(digest[:8], "big")
+def shuffled(ids: npt.NDArray[np.uint8], *seed: str | int) -> Positions:
+    """All positions in an order that depends on the ids (uint8[n, 32]) and the seed alone."""
+    digest = hashlib.sha256(repr(seed).encode("utf-8")).digest()
+    # An id is a sha256: its first eight bytes scrambled with the seed order the rows, the next eight break ties.
+    words = np.ascontiguousarray(ids).view(np.uint64).reshape(-1, 4)
+    keys = mixed(words[:, 0] ^ np.uint64(int.from_bytes(digest[:8], "big")))
+    order: Positions = np.lexsort((words[:, 1], keys)).astype(np.int64)
+    return order

@@ -1,8 +1,12 @@
 """Corpora to packed shards: the only place where data preparation meets Ray.
 
-    read -> convert -> repair -> structure -> schema -> dedup -> mixture -> tokenise -> pack -> shards
+    blocks of rows -> convert, repair, check, judge, tokenise      one task a block, on any machine
+    -> duplicates, near duplicates, caps, mixture, packs           decided here, over a few hundred bytes a row
+    -> shards, records                                             one task a file
 
-The steps on single rows run as Ray Data operators over blocks in order; the others see all ids at once and run here.
+Between the passes rows lie on disk beside the output, so memory never holds them; `output` must therefore be on storage
+that every node of the cluster sees. Decisions depend on the rows and their order alone, so neither the number of CPUs,
+nor the size of blocks, nor a task that is run again changes a byte.
 """
 
 from __future__ import annotations
@@ -10,41 +14,52 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from itertools import chain, islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import ray.data
+from ray.exceptions import RayTaskError
 
 from octupus.chat.registry import ModelChat, model_chat
-from octupus.data import accounting, dedup, mixture
-from octupus.data.config import PrepareConfig, SourceConfig
+from octupus.data import accounting, mixture
+from octupus.data.assemble import LastPass, Packs, drops, take_records, write_drops, write_records
+from octupus.data.augment.config import AUGMENTATIONS
+from octupus.data.augment_pass import augment_pass, count_augmented
+from octupus.data.block import BlockTask, BlockWriter, FirstPass, keyword_census
+from octupus.data.code import code_sha256
+from octupus.data.config import PrepareConfig
+from octupus.data.decide import Decisions, MixtureLine, decide, mix
+from octupus.data.evaluation_sets import evaluation_files, evaluation_index
+from octupus.data.examine import Rules
+from octupus.data.index import Index, IndexBuilder
 from octupus.data.manifest import (
+    AugmentCounts,
     InputFile,
     Manifest,
+    MixtureCounts,
+    Shard,
     SourceCounts,
-    file_sha256,
     read_manifest,
     verify,
     write_manifest,
 )
+from octupus.data.minhash import MinHasher
+from octupus.data.mixture_file import with_mixture_file
 from octupus.data.pack import pack
-from octupus.data.reasons import Reason, Stage
-from octupus.data.records import DROP, RAW, RECORD
 from octupus.data.report import Examined, write_report
-from octupus.data.rows import EXCERPT_CHARACTERS, check_table, tokenise_table
-from octupus.data.shards import Document, write_shards
-from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
-from octupus.data.sources.reader import RawRow, read_rows
+from octupus.data.sources.resolve import ResolvedSource, form_of, input_sha256, resolve
+from octupus.data.sources.survey import survey, unpacked
 from octupus.data.staging import refuse_foreign, staged
-from octupus.errors import CorpusError, ManifestError
+from octupus.data.store import Store, mapped_table
+from octupus.errors import ManifestError, OctupusError, OutputError
 from octupus.ray_session import ray_session
 from octupus.telemetry import event, progress, write_run_record
 
@@ -52,6 +67,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_PER_BLOCK = 1000
 HELD_OUT_FILE = "held_out.parquet"
+DROPS_FILE = "drops.parquet"
 
 
 def prepare(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> Manifest:
@@ -60,247 +76,239 @@ def prepare(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> Mani
     Uses the Ray cluster that is initialised or named by RAY_ADDRESS, else a local instance of its own.
     `rows_per_block` decides how work is cut into tasks, never what comes out.
     """
+    config = with_mixture_file(config)
     chat = model_chat(config.model)
     refuse_foreign(config.output)
-    inputs = tuple(_input_file(source) for source in config.sources)
+    sources = resolve(config)
+    inputs = _inputs(config, sources)
     finished = _finished(config, inputs, chat)
     if finished is not None:
         event(logger, "reused", output=config.output, packs=finished.packs, tokens=finished.tokens)
         return finished
-    preparation = _Preparation(config, chat, inputs, rows_per_block)
-    blocks = preparation.read_sources()  # before Ray starts, so that a broken line is told at once
     with staged(config.output) as directory, ray_session(config.num_cpus), _ordered_execution():
-        manifest = preparation.run(blocks, directory)
+        preparation = _Preparation(config, sources, directory, rows_per_block)
+        manifest = preparation.write(preparation.decide(), chat, inputs)
     event(logger, "prepared", output=config.output, packs=manifest.packs, tokens=manifest.tokens, fill=manifest.fill)
     return manifest
 
 
+def count_mixture(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> tuple[MixtureCounts, ...]:
+    """What each line of the mixture would take, with nothing written to `output`."""
+    config = with_mixture_file(config)
+    model_chat(config.model)  # a directory without control tokens is told at once
+    sources = resolve(config)
+    with staged(config.output, keep=False) as directory, ray_session(config.num_cpus), _ordered_execution():
+        return _counted(_Preparation(config, sources, directory, rows_per_block).decide())
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """All that is decided before anything is written."""
+
+    index: Index
+    """Rows of the corpora, and behind them those that augmentation added."""
+    decisions: Decisions
+    """Of the rows of the corpora."""
+    held_out: npt.NDArray[np.int64]
+    lines: list[MixtureLine]
+    sources: dict[str, SourceCounts]
+    augmented: dict[str, AugmentCounts]
+
+
 class _Preparation:
-    """One run: the tables between the steps."""
+    """One run."""
 
     def __init__(
-        self, config: PrepareConfig, chat: ModelChat, inputs: tuple[InputFile, ...], rows_per_block: int
+        self, config: PrepareConfig, sources: list[ResolvedSource], directory: Path, rows_per_block: int
     ) -> None:
         self.config = config
-        self.chat = chat
-        self.inputs = inputs
+        self.sources = sources
+        self.places = [(source.name, source.split) for source in sources]
+        self.directory = directory
         self.rows_per_block = rows_per_block
-        self.rows_read: dict[str, int] = {}
-        self.drops: list[pa.Table] = []
-
-    def read_sources(self) -> list[pa.Table]:
-        """All rows as blocks, in order of source and row."""
-        blocks: list[pa.Table] = []
-        for source in self.config.sources:
-            form, rows = with_format(read_rows(source.path, self.config.on_broken_line), source)
-            count = 0
-            while block := list(islice(rows, self.rows_per_block)):
-                blocks.append(pa.Table.from_pylist([_raw(source, row, form) for row in block], schema=RAW))
-                count += len(block)
-            self.rows_read[source.name] = self.rows_read.get(source.name, 0) + count
-            event(logger, "read", source=source.name, split=source.split, format=form, rows=count)
-        return blocks
-
-    def run(self, blocks: list[pa.Table], directory: Path) -> Manifest:
-        """Every step behind reading; writes all files into `directory`."""
-        records = self._deduplicate(self._check(blocks))
-        accounting.require_kept(self._account(records))
-        held_out = mixture.hold_out(
-            records["id"].to_pylist(), records["source"].to_pylist(), self.config.held_out_rows, self.config.seed
+        self.store = Store(directory / "blocks")
+        self.store.directory.mkdir()
+        self.writer = BlockWriter(
+            store=self.store,
+            places=tuple(self.places),
+            hasher=MinHasher() if config.near_duplicates.drop else None,
+            augment=any(map(config.augment.ratio, AUGMENTATIONS)),
         )
-        pq.write_table(_take(records, sorted(held_out)), directory / HELD_OUT_FILE, compression="zstd")
-        copies = self._mix(records, held_out)
-        if not copies:
-            raise accounting.NothingKeptError(
-                f"the mixture takes none of the {len(records)} conversations kept; "
-                "raise its ratios or lower held_out_rows"
-            )
-        documents, dropped = self._tokenise(records, sorted(set(copies)))
-        records = _take(records, [position for position in range(len(records)) if position not in dropped])
-        counts = self._account(records)
-        accounting.require_kept(counts)
-        packed = [documents[position] for position in copies if position in documents]
-        if not packed:
-            raise accounting.NothingKeptError(
-                f"every conversation that the mixture takes has more than {self.config.token_budget} tokens; "
-                "raise token_budget"
-            )
-        return self._write(directory, records, packed, counts)
-
-    def _account(self, records: pa.Table) -> dict[str, SourceCounts]:
-        dropped = [place for drops in self.drops for place in _pairs(drops, "source", "reason")]
-        return accounting.count_sources(self.rows_read, records["source"].to_pylist(), dropped)
-
-    def _check(self, blocks: list[pa.Table]) -> pa.Table:
-        """Convert, repair and check every row; what is left, with drops put aside."""
-        checked = _map_blocks("checking", blocks, check_table)
-        kept = pc.is_null(checked["reason"])
-        self.drops.append(checked.filter(pc.invert(kept)).select(DROP.names))
-        records = checked.filter(kept).select(RECORD.names)
-        event(logger, "checked", rows=len(checked), kept=len(records))
-        return records
-
-    def _deduplicate(self, records: pa.Table) -> pa.Table:
-        first = dedup.first_occurrences(records["id"].to_pylist())
-        repeated = [position for position, earlier in enumerate(first) if position != earlier]
-        earlier_rows = _take(records, [first[position] for position in repeated])
-        details = ["same as {source}:{split} row {row}".format_map(row) for row in earlier_rows.to_pylist()]
-        self._drop(_take(records, repeated), Stage.DEDUP, [str(Reason.DUPLICATE)] * len(repeated), details)
-        kept = _take(records, [position for position, earlier in enumerate(first) if position == earlier])
-        event(logger, "deduplicated", rows=len(records), kept=len(kept))
-        return kept
-
-    def _mix(self, records: pa.Table, held_out: set[int]) -> list[int]:
-        """Positions of the records to train on, a position once a copy."""
-        ids, kinds = records["id"].to_pylist(), records["kind"].to_pylist()
-        places: dict[tuple[str, str], list[int]] = {}
-        for position, place in enumerate(_pairs(records, "source", "split")):
-            if position not in held_out:
-                places.setdefault(place, []).append(position)
-        copies: list[int] = []
-        for entry in mixture.entries(self.config.mixture, self.config.sources):
-            members = places.get((entry.source, entry.split), [])
-            if entry.kinds:
-                members = [position for position in members if kinds[position] in entry.kinds]
-            selected = mixture.select([ids[position] for position in members], entry, self.config.seed)
-            copies += [members[position] for position, _ in selected]
-            event(
-                logger, "mixed", source=entry.source, split=entry.split, ratio=entry.ratio, conversations=len(selected)
-            )
-        return copies
-
-    def _tokenise(self, records: pa.Table, positions: list[int]) -> tuple[dict[int, Document], set[int]]:
-        """Documents by position, and the positions dropped."""
-        chosen = _take(records, positions).append_column("position", pa.array(positions, pa.int64()))
-        blocks = [chosen.slice(start, self.rows_per_block) for start in range(0, len(chosen), self.rows_per_block)]
-        operator = partial(
-            tokenise_table, model=str(self.config.model.absolute()), token_budget=self.config.token_budget
+        self.rules = Rules(
+            model=str(config.model.absolute()),
+            token_budget=config.token_budget,
+            cut_long=config.long_conversations == "cut",
+            quality=config.quality,
+            evaluation=evaluation_index(config.evaluation_sets),
         )
-        tokenised = _map_blocks("tokenising", blocks, operator)
-        failed = tokenised.filter(pc.is_valid(tokenised["reason"]))
-        dropped: list[int] = failed["position"].to_pylist()
-        self._drop(
-            _take(records, dropped),
-            Stage.TOKENISE,
-            failed["reason"].to_pylist(),
-            failed["detail"].to_pylist(),
-        )
-        event(logger, "tokenised", conversations=len(tokenised) - len(dropped), dropped=len(dropped))
-        return _documents(tokenised), set(dropped)
 
-    def _write(
-        self, directory: Path, records: pa.Table, documents: list[Document], counts: dict[str, SourceCounts]
-    ) -> Manifest:
+    def decide(self) -> _Decided:
+        """Every step up to the mixture; only files of the store are written."""
         config = self.config
-        drops = self._sorted_drops()
-        lengths = [len(document.ids) for document in documents]
-        packs = pack(lengths, config.token_budget, config.pack_window, config.seed)
-        shards = write_shards(directory, documents, packs, config.packs_per_shard)
-        pq.write_table(records, directory / "records.parquet", compression="zstd")
-        pq.write_table(drops, directory / "drops.parquet", compression="zstd")
-        template = self.chat.dialect.chat_template(self.chat.tokenizer)
-        tokens = sum(lengths)
+        tasks = self._tasks()
+        rows_read: Counter[str] = Counter()
+        for task in tasks:
+            rows_read[self.places[task.place][0]] += task.rows.rows
+        builder = IndexBuilder()
+        first_pass = FirstPass(tasks, self.rules, self.writer, config.on_broken_line)
+        for table in _map("checking", first_pass.run, len(tasks)):
+            builder.add(table)
+        index = builder.build()
+        event(logger, "checked", rows=len(index), kept=int(index.passed.sum()))
+        decisions = decide(index, config)
+        event(logger, "deduplicated", rows=int(index.passed.sum()), kept=int(decisions.kept.sum()))
+        counts = accounting.count_sources(index, decisions, self.places, rows_read)
+        accounting.require_kept(counts)
+        kept = np.flatnonzero(decisions.kept)
+        held_out = kept[mixture.hold_out(index.ids[kept], index.place[kept], config.held_out_rows, config.seed)]
+        available = decisions.kept
+        available[held_out] = False
+        augmented: dict[str, AugmentCounts] = {}
+        added = augment_pass(self.store, self.rules, self.writer, config.augment, config.seed, index, available)
+        if added is not None:
+            read = len(index)
+            for table in _map("augmenting", added.run, added.tasks):
+                builder.add(table)
+            index = builder.build()
+            augmented = count_augmented(added.jobs, index.reason[read:])
+            available = np.concatenate([available, index.passed[read:]])
+        lines = mix(index, available, self.places, config)
+        decided = _Decided(index, decisions, held_out, lines, counts, augmented)
+        for line in _counted(decided):
+            event(logger, "mixed", **line.model_dump())
+        return decided
+
+    def write(self, decided: _Decided, chat: ModelChat, inputs: tuple[InputFile, ...]) -> Manifest:
+        """Pack what is decided and write all files; the manifest last."""
+        config, index, decisions = self.config, decided.index, decided.decisions
+        kept = np.flatnonzero(np.concatenate([decisions.kept, index.passed[len(decisions.kept) :]]))
+        rows = np.concatenate([line.rows for line in decided.lines])
+        if not len(rows):
+            raise accounting.NothingKeptError(
+                f"the mixture takes none of the {len(kept)} conversations kept; raise its ratios or lower held_out_rows"
+            )
+        lengths = index.tokens[rows]
+        packs = pack(lengths.tolist(), config.token_budget, config.pack_window, config.seed)
+        sizes = np.array([len(each) for each in packs], np.int64)
+        order = np.fromiter((position for each in packs for position in each), np.int64, len(rows))
+        last_pass = LastPass(
+            self.store,
+            self.directory,
+            index.block,
+            index.offset,
+            Packs(rows[order], sizes),
+            config.packs_per_shard,
+            kept,
+        )
+        (self.directory / "records").mkdir()
+        written = pa.concat_tables(_map("writing", last_pass.run, last_pass.tasks)).to_pylist()
+        write_records(self.directory / HELD_OUT_FILE, take_records(self.store, index, decided.held_out))
+        examined = Examined(lengths, np.add.reduceat(lengths[order], np.cumsum(sizes) - sizes) / config.token_budget)
+        dropped = drops(self.store, index, decisions, self.places)
+        write_drops(self.directory / DROPS_FILE, examined.watched(dropped))
+        tokens = int(lengths.sum(dtype=np.int64))
+        template = chat.dialect.chat_template(chat.tokenizer)
         manifest = Manifest(
             packs=len(packs),
             tokens=tokens,
-            trained_tokens=sum(int(document.trained.sum()) for document in documents),
-            conversations=len(documents),
+            trained_tokens=int(index.trained_tokens[rows].sum(dtype=np.int64)),
+            conversations=len(rows),
             token_budget=config.token_budget,
-            fill=tokens / (len(packs) * config.token_budget) if packs else 0.0,
+            fill=tokens / (len(packs) * config.token_budget),
             seed=config.seed,
-            dialect=self.chat.dialect.name,
-            tokenizer_sha256=self.chat.tokenizer.sha256,
+            dialect=chat.dialect.name,
+            tokenizer_sha256=chat.tokenizer.sha256,
             template_sha256=hashlib.sha256(template.encode("utf-8")).hexdigest(),
-            shards=shards,
-            sources=counts,
-            kinds=accounting.by_name(records["kind"].to_pylist()),
-            languages=accounting.by_name(records["language"].to_pylist()),
-            inputs=self.inputs,
+            code_sha256=code_sha256(),
+            shards=tuple(Shard.model_validate(each) for each in written if each["packs"]),
+            sources=decided.sources,
+            mixture=_counted(decided),
+            augmented=decided.augmented,
+            kinds=index.kind.counts(kept),
+            languages=index.language.counts(kept),
+            flags=index.flags.counts(kept),
+            inputs=inputs,
         )
-        fills = [sum(lengths[position] for position in each) / config.token_budget for each in packs]
-        write_report(directory, manifest, Examined(drops.to_pylist(), lengths, fills))
-        write_run_record(directory, config)
-        write_manifest(directory, manifest)
+        write_report(self.directory, manifest, examined, self._keywords(index))
+        shutil.rmtree(self.store.directory)
+        write_run_record(self.directory, config)
+        write_manifest(self.directory, manifest)
         return manifest
 
-    def _drop(self, records: pa.Table, stage: Stage, reasons: list[str], details: list[str]) -> None:
-        excerpts = pc.utf8_slice_codeunits(records["messages"], 0, EXCERPT_CHARACTERS).cast(pa.string())
-        columns = [records["source"], records["split"], records["row"], [str(stage)] * len(records)]
-        self.drops.append(pa.table([*columns, reasons, details, excerpts], schema=DROP))
+    def _tasks(self) -> tuple[BlockTask, ...]:
+        """Every source cut into blocks, in order of source, file and row."""
+        tasks: list[BlockTask] = []
+        for place, source in enumerate(self.sources):
+            row = 0
+            for file in source.files:
+                plain = unpacked(file, self.store.directory)
+                blocks = survey(plain, self.rows_per_block, row)
+                form = form_of(source.form, blocks, plain)
+                row += sum(block.rows for block in blocks)
+                tasks += [BlockTask(len(tasks) + number, place, form, block) for number, block in enumerate(blocks)]
+                event(logger, "surveyed", source=source.name, split=source.split, file=file, format=form, rows=row)
+        return tuple(tasks)
 
-    def _sorted_drops(self) -> pa.Table:
-        """All drops in order of source and row."""
-        drops = pa.concat_tables(self.drops)
-        order = {(source.name, source.split): rank for rank, source in enumerate(self.config.sources)}
-        keys = [
-            (order[source, split], row)
-            for source, split, row in zip(
-                *(drops[name].to_pylist() for name in ("source", "split", "row")), strict=True
-            )
-        ]
-        return _take(drops, sorted(range(len(keys)), key=keys.__getitem__))
-
-
-def with_format(rows: Iterator[RawRow], source: SourceConfig) -> tuple[str, Iterator[RawRow]]:
-    """The name of the source's format, found out from the first rows when it is `auto`, and all rows."""
-    if source.format != "auto":
-        return source.format, rows
-    first = list(islice(rows, ROWS_LOOKED_AT))
-    return detect_format([row.value for row in first], source.path), chain(first, rows)
+    def _keywords(self, index: Index) -> Counter[str]:
+        census: Counter[str] = Counter()
+        for block in np.unique(index.block).tolist():
+            with mapped_table(self.store.rows_file(block)) as table:
+                census += keyword_census(table)
+        return census
 
 
-def _take(table: pa.Table, positions: list[int]) -> pa.Table:
-    # Typed, since Arrow takes the type of an empty list for null and then refuses it.
-    return table.take(pa.array(positions, pa.int64()))
+def _counted(decided: _Decided) -> tuple[MixtureCounts, ...]:
+    index = decided.index
+    return tuple(
+        MixtureCounts(
+            source=line.entry.source,
+            split=line.entry.split,
+            ratio=line.entry.ratio,
+            conversations=len(line.rows),
+            tokens=int(index.tokens[line.rows].sum(dtype=np.int64)),
+            trained_tokens=int(index.trained_tokens[line.rows].sum(dtype=np.int64)),
+        )
+        for line in decided.lines
+    )
 
 
-def _pairs(table: pa.Table, first: str, second: str) -> list[tuple[str, str]]:
-    return list(zip(table[first].to_pylist(), table[second].to_pylist(), strict=True))
+def _inputs(config: PrepareConfig, sources: list[ResolvedSource]) -> tuple[InputFile, ...]:
+    files = [file for source in sources for file in source.files]
+    files += [file for file, _ in evaluation_files(config.evaluation_sets)]
+    return tuple(InputFile(path=str(file), sha256=input_sha256(file)) for file in files)
 
 
-def _raw(source: SourceConfig, row: RawRow, form: str) -> dict[str, Any]:
-    return {
-        "source": source.name,
-        "split": source.split,
-        "row": row.row,
-        "format": form,
-        "text": row.text,
-        "problem": row.problem,
-    }
+def _map(description: str, work: Callable[[int], pa.Table], tasks: int) -> Iterator[pa.Table]:
+    """What `work` gives for each task number, in order, from parallel Ray Data tasks.
 
+    Raises what `work` raises: errors that a person can act on as they are, a full disk as OutputError.
+    """
 
-def _documents(tokenised: pa.Table) -> dict[int, Document]:
-    documents: dict[int, Document] = {}
-    for batch in tokenised.filter(pc.is_null(tokenised["reason"])).to_batches():
-        ids = batch["ids"].flatten().to_numpy(zero_copy_only=False)
-        trained = batch["trained"].flatten().to_numpy(zero_copy_only=False)
-        end = np.cumsum(pc.list_value_length(batch["ids"]).to_numpy(zero_copy_only=False))
-        start = 0
-        for position, stop in zip(batch["position"].to_pylist(), end.tolist(), strict=True):
-            documents[position] = Document(ids[start:stop], trained[start:stop])
-            start = stop
-    return documents
+    def run(batch: dict[str, npt.NDArray[np.int64]]) -> pa.Table:
+        return pa.concat_tables([work(number) for number in batch["id"].tolist()])
 
-
-def _map_blocks(description: str, blocks: list[pa.Table], operator: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    """Run a row operator over the blocks, in parallel; the results in the order of the blocks."""
-    dataset = ray.data.from_arrow(blocks).map_batches(operator, batch_format="pyarrow", batch_size=None)
-    results: list[pa.Table] = []
-    with progress(description, total=sum(len(block) for block in blocks)) as bar:
-        for result in dataset.iter_batches(batch_format="pyarrow", batch_size=None):
-            results.append(result)
-            bar.update(bar.task_ids[0], advance=len(result))
-    return pa.concat_tables(results)
-
-
-def _input_file(source: SourceConfig) -> InputFile:
-    if not source.path.is_file():
-        raise CorpusError(f"corpus {source.path} of source {source.name!r} does not exist; correct the source's path")
-    return InputFile(path=str(source.path), sha256=file_sha256(source.path))
+    dataset = ray.data.range(tasks, override_num_blocks=tasks).map_batches(run, batch_size=None)
+    done = 0
+    with progress(description, total=tasks) as bar:
+        try:
+            for table in dataset.iter_batches(batch_format="pyarrow", batch_size=None):
+                yield table
+                done += 1
+                bar.update(bar.task_ids[0], completed=done)
+        except RayTaskError as error:
+            # Ray writes advice for its own developers behind the message.
+            message = str(error.cause).partition("\nFailed to apply UDF transform")[0]
+            if isinstance(error.cause, OctupusError):
+                raise type(error.cause)(message) from None
+            if isinstance(error.cause, OSError):
+                raise OutputError(
+                    f"{description} stopped: {message}; free space or choose another output, and run the same again"
+                ) from error
+            raise
 
 
 def _finished(config: PrepareConfig, inputs: tuple[InputFile, ...], chat: ModelChat) -> Manifest | None:
-    """The manifest in `output` when it was made from this configuration, these inputs and this tokenizer."""
+    """The manifest in `output` when it was made by this code from this configuration, these inputs and tokenizer."""
     record = config.output / "run.json"
     if not record.is_file():
         return None
@@ -308,6 +316,8 @@ def _finished(config: PrepareConfig, inputs: tuple[InputFile, ...], chat: ModelC
         manifest = read_manifest(config.output)
         made_from = json.loads(record.read_text("utf-8"))["config"]
         if manifest.inputs != inputs or manifest.tokenizer_sha256 != chat.tokenizer.sha256:
+            return None
+        if manifest.code_sha256 != code_sha256():
             return None
         if _comparable(made_from) != _comparable(config.model_dump(mode="json")):
             return None
@@ -320,20 +330,31 @@ def _finished(config: PrepareConfig, inputs: tuple[InputFile, ...], chat: ModelC
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration without what changes nothing in the output."""
-    return {key: value for key, value in config.items() if key not in ("num_cpus", "output")}
+    return {key: value for key, value in config.items() if key not in ("num_cpus", "output", "count_mixture")}
 
 
 @contextmanager
 def _ordered_execution() -> Iterator[None]:
-    """Ray Data set to keep the order of rows and to stay quiet, as it was again afterwards."""
+    """Ray Data set to keep the order of rows, to raise what tasks raise, and to stay quiet; afterwards as it was."""
     context = ray.data.DataContext.get_current()
-    ray_logger = logging.getLogger("ray.data")
-    before = context.execution_options.preserve_order, context.enable_progress_bars, ray_logger.level
+    loggers = [
+        logging.getLogger(name) for name in ("ray.data", "ray.data._internal.execution.streaming_executor_state")
+    ]
+    before = (
+        context.execution_options.preserve_order,
+        context.enable_progress_bars,
+        context.raise_original_map_exception,
+        [each.level for each in loggers],
+    )
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
-    ray_logger.setLevel(logging.ERROR)
+    context.raise_original_map_exception = True
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         context.execution_options.preserve_order, context.enable_progress_bars = before[:2]
-        ray_logger.setLevel(before[2])
+        context.raise_original_map_exception = before[2]
+        for each, level in zip(loggers, before[3], strict=True):
+            each.setLevel(level)

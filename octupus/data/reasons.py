@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """The steps that may drop a row, in order."""
+    """The steps that may drop a row, in order; `augment` is of rows that octupus makes itself."""
 
     READ = "read"
     CONVERT = "convert"
@@ -17,6 +17,7 @@ class Stage(StrEnum):
     TOKENISE = "tokenise"
     DEDUP = "dedup"
     CAPS = "caps"
+    AUGMENT = "augment"
 
 
 class Reason(StrEnum):
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     EMPTY_ASSISTANT = "empty_assistant"  # an assistant message neither says nor calls anything
     NO_ASSISTANT = "no_assistant"  # nothing in the conversation would be trained
     NAME_INVALID = "name_invalid"  # a tool has no name that could be written with letters, digits, _ and -
+    NAME_COLLISION = "name_collision"  # two tools' names would be the same once made valid
     NAME_DUPLICATE = "name_duplicate"  # two different tools have one name
     LONE_SURROGATE = "lone_surrogate"  # a text holds half a character, which no UTF-8 can write
     UNGROUNDED = "ungrounded"  # an argument's value is found nowhere in the dialogue
@@ -51,6 +53,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"  # an earlier row has the same messages and tools
     NEAR_DUPLICATE = "near_duplicate"  # an earlier row has nearly the same text
     CAPPED = "capped"  # its tools are called in enough other rows already
+    NOT_APPLICABLE = "not_applicable"  # an augmentation that was chosen for the row does not fit it
 
 
 Problem = tuple[Reason, str]

@@ -7,9 +7,6 @@ import pyarrow as pa
 PLACE = ("source", "split", "row", "part")
 PLACE_COLUMNS = [("source", pa.string()), ("split", pa.string()), ("row", pa.int64()), ("part", pa.int64())]
 
-RAW = pa.schema([*PLACE_COLUMNS, ("format", pa.string()), ("text", pa.large_string()), ("problem", pa.string())])
-"""A row as it stands in its file. `text` is the JSON as written: Arrow holds half a character only as an escape."""
-
 RECORD = pa.schema(
     [
         ("id", pa.string()),
@@ -36,19 +33,37 @@ DROP = pa.schema(
 )
 """A dropped row: where, why, and how it begins."""
 
-CHECKED = pa.unify_schemas([RECORD, DROP])
-"""What checking gives for each row: a record with `reason` null, or a drop."""
-
-TOKENISED = pa.schema(
+BLOCK = pa.schema(
     [
-        ("position", pa.int64()),
+        *RECORD,
         ("ids", pa.large_list(pa.int32())),
         ("trained", pa.large_list(pa.bool_())),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
     ]
 )
-"""What tokenising gives for each record: ids and loss mask with `reason` null, or why it is dropped."""
+"""A row that passed every check of its own, with its tokens, as blocks hold it."""
+
+INDEX = pa.schema(
+    [
+        ("place", pa.int32()),  # position of its source in the configuration
+        ("row", pa.int64()),
+        ("part", pa.int32()),
+        ("block", pa.int32()),
+        ("offset", pa.int32()),  # position in the block; -1 for a dropped row
+        ("stage", pa.string()),
+        ("reason", pa.string()),  # null for a row that passed
+        ("id", pa.binary(32)),
+        ("tokens", pa.int32()),
+        ("trained_tokens", pa.int32()),
+        ("kind", pa.string()),
+        ("language", pa.string()),
+        ("flags", pa.list_(pa.string())),
+        ("calls", pa.list_(pa.string())),  # names of the called tools, each once
+        ("augmentations", pa.int32()),  # bits of those it is fit for
+        ("bands", pa.binary()),  # uint64[bands] of its MinHash signature; empty where near-duplicates are kept
+        ("sketch", pa.binary()),  # the lowest byte of each entry of the signature
+    ]
+)
+"""What decisions over all rows need to know of each."""
 
 PACK = pa.schema(
     [("input_ids", pa.list_(pa.int32())), ("trained", pa.list_(pa.bool_())), ("lengths", pa.list_(pa.int32()))]

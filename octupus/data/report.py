@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from octupus.data.manifest import Manifest
-from octupus.data.reasons import Stage
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from octupus.data.manifest import Manifest, SourceCounts
 from octupus.page import Section, bar_chart, histogram, table, text, write_page
 
 REPORT = "report.html"
@@ -20,26 +23,42 @@ EXAMPLES = 3
 class Examined:
     """What the report is made of, beside the manifest."""
 
-    drops: Sequence[Mapping[str, Any]]
-    """Rows of `records.DROP`."""
-    lengths: Sequence[int]
+    lengths: npt.NDArray[np.int32]
     """Tokens of each conversation in the packs."""
-    fills: Sequence[float]
+    fills: npt.NDArray[np.float64]
     """Tokens per token of budget, of each pack."""
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """The first drops (`records.DROP`) of each reason and source."""
+
+    def watched(self, drops: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        """The same tables, with examples kept as they pass."""
+        for each in drops:
+            places: dict[tuple[str, str], list[int]] = {}
+            for position, place in enumerate(zip(each["reason"].to_pylist(), each["source"].to_pylist(), strict=True)):
+                places.setdefault(place, []).append(position)
+            for (reason, source), positions in places.items():
+                known = self.examples.setdefault(reason, [])
+                wanted = EXAMPLES - sum(example["source"] == source for example in known)
+                if wanted > 0:
+                    known += each.take(pa.array(positions[:wanted], pa.int64())).to_pylist()
+            yield each
 
 
-def write_report(directory: Path, manifest: Manifest, examined: Examined) -> None:
-    """Write `report.html`."""
+def write_report(directory: Path, manifest: Manifest, examined: Examined, keywords: Mapping[str, int]) -> None:
+    """Write `report.html`. `keywords` counts the JSON Schema keywords of the tools of all checked conversations."""
     write_page(
         directory / REPORT,
         "Prepared data",
         [
             Section("In short", _summary(manifest)),
             Section("Sources", _sources(manifest)),
-            Section("Dropped rows", _dropped(examined.drops)),
+            Section("Mixture", _mixture(manifest)),
+            Section("Dropped conversations", _dropped(manifest, examined)),
+            Section("Repaired, masked, cut or noticed", _flags(manifest)),
             Section("Kinds and languages", _kinds(manifest)),
-            Section("Length of conversations", histogram(list(examined.lengths), "tokens")),
-            Section("Fill of packs", histogram(list(examined.fills), "tokens / token_budget")),
+            Section("Length of conversations", histogram(examined.lengths.tolist(), "tokens")),
+            Section("Fill of packs", histogram(examined.fills.tolist(), "tokens / token_budget")),
+            Section("Keywords in the tools' schemas", _keywords(keywords)),
             Section("Inputs", table(["file", "sha256"], [(file.path, file.sha256) for file in manifest.inputs])),
         ],
     )
@@ -61,34 +80,61 @@ def _summary(manifest: Manifest) -> str:
 
 def _sources(manifest: Manifest) -> str:
     rows = [
-        (name, counts.read, counts.kept, sum(counts.dropped.values()), f"{counts.kept / counts.read:.1%}")
+        (name, counts.rows, counts.read, counts.kept, sum(counts.dropped.values()), f"{counts.kept / counts.read:.1%}")
         for name, counts in manifest.sources.items()
     ]
-    return table(["source", "in", "kept", "dropped", "kept share"], rows)
+    return table(["source", "rows", "conversations in", "kept", "dropped", "kept share"], rows)
 
 
-def _dropped(drops: Sequence[Mapping[str, Any]]) -> str:
-    if not drops:
-        return text("No row was dropped.")
-    counts = Counter((drop["source"], drop["stage"], drop["reason"]) for drop in drops)
-    stages = [str(stage) for stage in Stage]
-    ordered = sorted(counts, key=lambda key: (key[0], stages.index(key[1]), key[2]))
-    by_reason = Counter(str(drop["reason"]) for drop in drops)
-    parts = [
-        table(["source", "stage", "reason", "rows"], [(*key, counts[key]) for key in ordered]),
-        bar_chart(dict(by_reason.most_common()), "rows"),
+def _mixture(manifest: Manifest) -> str:
+    rows = [
+        (line.source, line.split, f"{line.ratio:g}", line.conversations, line.tokens, line.trained_tokens)
+        for line in manifest.mixture
     ]
-    for reason in sorted(by_reason):
-        examples = [drop for drop in drops if drop["reason"] == reason][:EXAMPLES]
+    return table(["source", "split", "ratio", "conversations", "tokens", "trained tokens"], rows)
+
+
+def _dropped(manifest: Manifest, examined: Examined) -> str:
+    rows = [row for name, counts in manifest.sources.items() for row in _stages(name, counts)]
+    if not any(counts.dropped for counts in manifest.sources.values()):
+        return text("No conversation was dropped.")
+    by_reason: Counter[str] = Counter()
+    for counts in manifest.sources.values():
+        by_reason.update(counts.dropped)
+    parts = [
+        table(["source", "step", "in", "kept", "dropped by reason"], rows),
+        bar_chart(dict(by_reason.most_common()), "conversations"),
+    ]
+    for reason in sorted(examined.examples):
         shown = [
             (f"{drop['source']}:{drop['split']} row {drop['row']}", drop["detail"], drop["excerpt"])
-            for drop in examples
+            for drop in examined.examples[reason]
         ]
         parts.append(table([reason, "detail", "begins"], shown))
     return "\n".join(parts)
+
+
+def _stages(name: str, counts: SourceCounts) -> list[tuple[Any, ...]]:
+    return [
+        (name, stage, each.read, each.kept, ", ".join(f"{reason} {number}" for reason, number in each.dropped.items()))
+        for stage, each in counts.stages.items()
+        if each.dropped
+    ]
+
+
+def _flags(manifest: Manifest) -> str:
+    if not manifest.flags:
+        return text("No kept conversation was changed.")
+    return table(["flag", "kept conversations"], list(manifest.flags.items()))
 
 
 def _kinds(manifest: Manifest) -> str:
     return table(["kind", "kept"], list(manifest.kinds.items())) + table(
         ["language", "kept"], list(manifest.languages.items())
     )
+
+
+def _keywords(keywords: Mapping[str, int]) -> str:
+    if not keywords:
+        return text("No conversation has tools.")
+    return table(["keyword", "times"], sorted(keywords.items(), key=lambda item: (-item[1], item[0])))

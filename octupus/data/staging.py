@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,21 +25,31 @@ def refuse_foreign(output: Path) -> None:
 
 
 @contextmanager
-def staged(output: Path) -> Iterator[Path]:
-    """A fresh directory that becomes `output` when the block ends, and is removed when it fails.
+def staged(output: Path, keep: bool = True) -> Iterator[Path]:
+    """A fresh directory that becomes `output` when the block ends (unless not `keep`), and is removed when it fails.
 
-    A process killed within leaves a directory `.NAME.partial-PID`, and `output` as it was.
+    A process killed within leaves a directory `.NAME.partial-HOST-PID`, which the next run on that host removes, and
+    `output` as it was.
     """
     output = output.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
+    remove_abandoned(output)
+    partial = output.with_name(f".{output.name}.partial-{platform.node()}-{os.getpid()}")
     partial.mkdir()
     try:
         yield partial
-        _replace(partial, output)
+        if keep:
+            _replace(partial, output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_abandoned(output: Path) -> None:
+    """Remove what processes of this host left behind when they were killed while they wrote `output`."""
+    for abandoned in output.parent.glob(f".{glob.escape(output.name)}.partial-{glob.escape(platform.node())}-*"):
+        process = abandoned.name.rpartition("-")[2]
+        if process.isdecimal() and (int(process) == os.getpid() or not Path(f"/proc/{process}").exists()):
+            shutil.rmtree(abandoned, ignore_errors=True)
 
 
 def _replace(partial: Path, output: Path) -> None:

@@ -89,7 +89,7 @@ def test_broken_lines_stop_or_are_dropped(tmp_path: Path, line: bytes, column: i
 
 @pytest.mark.parametrize(
     ("content", "place"),
-    [("[1,\n 2 3]", "2:4"), ("[1,\n", "2:1"), ("[NaN]", "1:2"), ("[1,\n]", "2:1"), ("[", "1:2")],
+    [("[1,\n 2 3]", "2:4"), ("[1,\n", "2:1"), ("[1,\n]", "2:1"), ("[", "1:2")],
 )
 def test_a_broken_array_names_the_place(tmp_path: Path, content: str, place: str) -> None:
     path = tmp_path / "c.json"
@@ -253,7 +253,7 @@ def test_alpaca() -> None:
 )
 def test_what_cannot_be_converted_has_a_reason(name: str, row: dict[str, Any], reason: Reason) -> None:
     with pytest.raises(ConversionError) as caught:
-        FORMATS[name].convert(row)
+        FORMATS[name].bind(Path())(row)
     assert caught.value.reason == reason
 
 

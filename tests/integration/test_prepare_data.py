@@ -94,22 +94,22 @@ def test_everything_is_counted_and_written(configuration: Callable[..., PrepareC
     assert counts["calls"].dropped == {
         "broken_json": 1,
         "duplicate": 1,
-        "missing_required": 1,
         "unknown_tool": 1,
         "wrong_shape": 1,
     }
+    assert manifest.flags == {"masked_missing_required": 1}
     assert (counts["chat"].read, counts["chat"].kept) == (63, 60)
-    assert (counts["calls"].read, counts["calls"].kept) == (45, 40)
-    assert manifest.kinds == {"chat": 60, "single": 40}
-    assert manifest.languages == {"en": 60, "zh": 40}
-    assert manifest.conversations == 100
+    assert (counts["calls"].rows, counts["calls"].read, counts["calls"].kept) == (45, 45, 41)
+    assert manifest.kinds == {"chat": 60, "single": 41}
+    assert manifest.languages == {"en": 60, "zh": 41}
+    assert manifest.conversations == 101
 
     assert read_manifest(config.output) == manifest
     verify(config.output, manifest)
     chat = model_chat(config.model)
     check_tokenizer(manifest, chat.tokenizer)
-    records = [Conversation.from_row(row) for row in pq.read_table(config.output / "records.parquet").to_pylist()]
-    assert len(records) == 100
+    records = [Conversation.from_row(row) for row in pq.read_table(config.output / "records").to_pylist()]
+    assert len(records) == 101
     expected = Counter(
         (tuple(rendered.ids), tuple(rendered.trained))
         for rendered in (render(record, chat.dialect, chat.tokenizer) for record in records)
@@ -132,7 +132,6 @@ def test_everything_is_counted_and_written(configuration: Callable[..., PrepareC
         ("chat", 60, "duplicate"),
         ("chat", 61, "too_long"),
         ("chat", 62, "lone_surrogate"),
-        ("calls", 7, "missing_required"),
         ("calls", 8, "broken_json"),
         ("calls", 9, "unknown_tool"),
         ("calls", 10, "duplicate"),
@@ -140,7 +139,7 @@ def test_everything_is_counted_and_written(configuration: Callable[..., PrepareC
     ]
     assert all(Reason(drop["reason"]) and Stage(drop["stage"]) and drop["detail"] for drop in drops)
     assert drops[0]["detail"] == "same as chat:train row 3"
-    assert "calls.jsonl:9:" in drops[4]["detail"]
+    assert "calls.jsonl:9:" in drops[3]["detail"]
     assert "unknown_tool" in (config.output / "report.html").read_text("utf-8")
     assert json.loads((config.output / "run.json").read_text())["config"]["token_budget"] == 512
     assert [path.name for path in config.output.parent.iterdir()] == ["out"]
@@ -152,7 +151,7 @@ def test_the_same_bytes_at_any_parallelism(configuration: Callable[..., PrepareC
     for name, rows_per_block in (("one", 1000), ("many", 7)):
         config = configuration(name, **mixed)
         manifest = prepare(config, rows_per_block=rows_per_block)
-        assert manifest.conversations in (61 + 30 + 12 - 1, 61 + 30 + 12 - 2)  # less the copies that are too long
+        assert manifest.conversations == 60 + 30 + 12
         files = sorted(path.name for path in config.output.glob("*.parquet"))
         outputs.append({file: (config.output / file).read_bytes() for file in files})
         outputs[-1]["manifest.json"] = (config.output / "manifest.json").read_bytes()
@@ -208,13 +207,9 @@ def test_real_corpora(configuration: Callable[..., PrepareConfig], shared: Calla
     sources = [{"name": name, "path": shared(f"corpora/llamafactory/{name}.json")} for name in names]
     manifest = prepare(configuration(sources=sources, token_budget=16384))
     dropped = [manifest.sources[name].dropped for name in names]
-    assert dropped[0] == {"duplicate": 27, "schema_error": 1}
-    assert {key: dropped[1][key] for key in ("missing_required", "roles_error", "schema_error")} == {
-        "missing_required": 3,
-        "roles_error": 2,
-        "schema_error": 2,
-    }
-    assert dropped[2] == {"duplicate": 10}
+    assert dropped == [{"duplicate": 27, "near_duplicate": 4}, {"duplicate": 31, "near_duplicate": 1}, {"duplicate": 10}]
+    mended = {flag: count for flag, count in manifest.flags.items() if flag.startswith(("cut_", "masked_"))}
+    assert mended == {"cut_roles_error": 2, "masked_missing_required": 2, "masked_schema_error": 2}
     assert manifest.fill > 0.9
 
 

@@ -9,7 +9,26 @@ from types import ModuleType
 from typing import Any
 
 from octupus.conversation import Conversation
-from octupus.data.sources import alpaca, openai_messages, sharegpt
+from octupus.data.sources import (
+    alpaca,
+    apibank,
+    bfcl,
+    fc_zh_hard,
+    glaive,
+    hammer,
+    hermes,
+    oasst,
+    openai_messages,
+    openhermes,
+    sealtools,
+    sharegpt,
+    taubench,
+    toolace,
+    toolalpaca,
+    toolllama,
+    wildchat,
+    xlam,
+)
 
 Convert = Callable[[dict[str, Any]], Conversation | tuple[Conversation, ...]]
 """A row of JSON to its conversation, or to several where a row holds several. Raises ConversionError."""
@@ -34,9 +53,24 @@ def _format(name: str, module: ModuleType) -> Format:
 FORMATS: dict[str, Format] = {
     name: _format(name, module)
     for name, module in {
+        "toolace": toolace,
+        "hermes": hermes,
+        "toolllama": toolllama,
+        "glaive": glaive,
+        "fc_zh_hard": fc_zh_hard,
+        "xlam": xlam,
+        "wildchat": wildchat,
+        "oasst": oasst,
+        "apibank": apibank,
+        "sealtools": sealtools,
+        "toolalpaca": toolalpaca,
+        "taubench": taubench,
+        "hammer": hammer,
+        "bfcl": bfcl,
         "openai_messages": openai_messages,
+        "openhermes": openhermes,
         "sharegpt": sharegpt,
         "alpaca": alpaca,
     }.items()
 }
-"""Looked at in this order when a format is to be found out: of equal votes the earlier wins."""
+"""Looked at in this order when a format is to be found out: of equal votes the earlier, more special one wins."""
