@@ -2,7 +2,8 @@
 
     ray job submit --working-dir . -- python jobs/prepare_data.py [FILE.yaml ...] [--dotted.flag VALUE ...]
 
-What the same configuration and files made before is reused.
+What the same configuration and files made before is reused. `--count_mixture true` writes nothing and prints what each
+line of the mixture would take.
 """
 
 import sys
@@ -13,9 +14,12 @@ from octupus.job import run_job
 
 
 def main(config: PrepareConfig) -> object:
-    """Write the prepared directory."""
-    from octupus.data.pipeline import prepare
+    """Write the prepared directory, or count its mixture."""
+    from octupus.data.pipeline import count_mixture, prepare
+    from octupus.data.report import mixture_text
 
+    if config.count_mixture:
+        return mixture_text(count_mixture(config))
     prepare(config)
     return config.output
 

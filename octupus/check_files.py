@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from octupus.config import read_yaml, resolve
 from octupus.data.config import PrepareConfig
+from octupus.data.reanswer.config import ReanswerConfig
 from octupus.errors import ConfigError
 from octupus.quickstart.config import SmallModelConfig
 from octupus.serve.config import ServeConfig
@@ -16,6 +17,7 @@ from octupus.train.config import StageConfig, VocabularyConfig
 
 _MODELS: dict[str, type[BaseModel]] = {
     "prepare": PrepareConfig,
+    "reanswer": ReanswerConfig,
     "train": StageConfig,
     "edit_tokenizer": VocabularyConfig,
     "make_small_model": SmallModelConfig,

@@ -48,8 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.add_argument(
         "--format",
         default="auto",
-        choices=["auto", "openai_messages", "sharegpt", "alpaca"],
-        help="form of the corpus files' rows (%(default)s looks at each)",
+        help="form of the corpus files' rows, such as sharegpt or toolace (%(default)s looks at each)",
     )
     quickstart.add_argument(
         "--on-broken-line",

@@ -1,7 +1,7 @@
 """Fixtures every layer shares: a small byte-level tokenizer with the control tokens, made in the process."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 
 from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
+
+from .teacher_server import TeacherServer
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -60,3 +62,11 @@ def shared() -> Callable[[str], Path]:
         return SHARED / name
 
     return path
+
+
+@pytest.fixture
+def teacher() -> Iterator[TeacherServer]:
+    """A chat endpoint on 127.0.0.1 that fails as it is told."""
+    server = TeacherServer()
+    yield server
+    server.close()

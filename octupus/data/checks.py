@@ -90,6 +90,9 @@ def _surrogates(conversation: Conversation) -> Finding | None:
         text = (message.content or "") + (message.tool_call_id or "") + calls
         if _surrogate(text):
             return Finding(position, Reason.LONE_SURROGATE, f"message {position} holds {_surrogate(text)} alone")
+    text = json_text(conversation.meta)
+    if _surrogate(text):
+        return Finding(None, Reason.LONE_SURROGATE, f"what the corpus says of the row holds {_surrogate(text)} alone")
     return None
 
 

@@ -62,7 +62,7 @@ class MixtureEntry(StrictModel):
     """Name of a source."""
     split: str = "train"
     """Split of that source."""
-    ratio: float = Field(default=1.0, gt=0)
+    ratio: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Below 1 a seeded sample, 1 everything once, above 1 whole copies and a sample for the fraction."""
     kinds: tuple[Kind, ...] = ()
     """Only conversations of these kinds, such as chat; empty means all."""

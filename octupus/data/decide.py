@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,8 @@ import numpy.typing as npt
 from octupus.data import mixture
 from octupus.data.caps import over_cap
 from octupus.data.config import MixtureEntry, PrepareConfig
-from octupus.data.dedup import exact_duplicates, near_duplicates
+from octupus.data.dedup import Similarity, exact_duplicates, near_duplicates
 from octupus.data.index import PASSED, REASONS, STAGES, Index
-from octupus.data.minhash import estimated_similarity
 from octupus.data.reasons import Reason, Stage
 
 Positions = npt.NDArray[np.int64]
@@ -51,8 +50,11 @@ class MixtureLine:
     """Positions in the index, once a copy."""
 
 
-def decide(index: Index, config: PrepareConfig) -> Decisions:
-    """Drop duplicates, near duplicates and what is over the caps, in this order."""
+def decide(index: Index, config: PrepareConfig, similarity_of: Callable[[Positions], Similarity]) -> Decisions:
+    """Drop duplicates, near duplicates and what is over the caps, in this order.
+
+    `similarity_of` gives for some rows of the index how alike two of them are.
+    """
     decisions = Decisions(index.stage.copy(), index.reason.copy(), np.arange(len(index), dtype=np.int64))
     rows = np.flatnonzero(index.passed)
     first = rows[exact_duplicates(index.ids[rows])]
@@ -60,8 +62,7 @@ def decide(index: Index, config: PrepareConfig) -> Decisions:
     decisions.drop(rows[first != rows], Stage.DEDUP, Reason.DUPLICATE)
     if config.near_duplicates.drop:
         rows = np.flatnonzero(decisions.kept)
-        similarity = estimated_similarity(index.sketch[rows])
-        first = rows[near_duplicates(index.bands[rows], similarity, config.near_duplicates.threshold)]
+        first = rows[near_duplicates(index.bands[rows], similarity_of(rows), config.near_duplicates.threshold)]
         decisions.earlier[rows] = first
         decisions.drop(rows[first != rows], Stage.DEDUP, Reason.NEAR_DUPLICATE)
     if config.calls_per_tool:

@@ -13,7 +13,7 @@ of the rows either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,6 @@ Similarity = Callable[[Positions], npt.NDArray[np.floating]]
 """Of pairs int64[m, 2], the smaller position first: how similar each two rows are, float[m]."""
 
 _PAIRS_AT_ONCE = 2**16  # bounds the memory of `similarity`
-
-
-def first_occurrences(ids: Sequence[str]) -> list[int]:
-    """For each position, the first position with the same id: equal to itself for what is kept."""
-    first: dict[str, int] = {}
-    return [first.setdefault(identity, position) for position, identity in enumerate(ids)]
 
 
 def exact_duplicates(ids: npt.NDArray[np.uint8] | npt.NDArray[np.bytes_]) -> Positions:

@@ -18,6 +18,7 @@ without being in it: "tomorrow" as a date, Apple as AAPL, a city's coordinates, 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -157,7 +158,10 @@ def _numbers(text: str) -> Iterator[float]:
 
 
 def _rounded(number: float) -> float:
-    return float(f"{number:.9g}")
+    try:
+        return float(f"{number:.9g}")
+    except OverflowError:
+        return math.inf  # an integer beyond a double, as its digits in a text are
 
 
 def _stem(word: str) -> str:

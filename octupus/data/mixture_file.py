@@ -5,6 +5,7 @@ Blank lines and what follows `#` are skipped. A name may hold colons; the last t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -34,8 +35,12 @@ def read_mixture(path: Path) -> tuple[MixtureEntry, ...]:
     """The lines of a mixture file. Raises ConfigError naming the line that is none."""
     if not path.is_file():
         raise ConfigError(f"mixture_file {path} does not exist; correct its path")
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"mixture_file {path} is not UTF-8: {error}; save it as UTF-8") from error
     entries: list[MixtureEntry] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         line = line.split("#", 1)[0].strip()
         if not line:
             continue
@@ -44,12 +49,12 @@ def read_mixture(path: Path) -> tuple[MixtureEntry, ...]:
             raise ConfigError(f"{path}:{number}: {line!r} is not name:split:ratio")
         name, split, written = fields
         try:
-            ratio = Decimal(written)
+            ratio = float(Decimal(written))
         except InvalidOperation as error:
             raise ConfigError(f"{path}:{number}: the ratio {written!r} is no number") from error
-        if not ratio.is_finite() or ratio <= 0:
+        if not math.isfinite(ratio) or ratio <= 0:
             raise ConfigError(f"{path}:{number}: the ratio {written} must be above 0; remove the line to leave it out")
-        entries.append(MixtureEntry(source=name, split=split, ratio=float(ratio)))
+        entries.append(MixtureEntry(source=name, split=split, ratio=ratio))
     if not entries:
         raise ConfigError(f"mixture_file {path} holds no name:split:ratio line")
     return tuple(entries)

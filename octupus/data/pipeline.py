@@ -55,6 +55,7 @@ from octupus.data.minhash import MinHasher
 from octupus.data.mixture_file import with_mixture_file
 from octupus.data.pack import pack
 from octupus.data.report import Examined, write_report
+from octupus.data.similarity import similarity_of_rows
 from octupus.data.sources.resolve import ResolvedSource, form_of, input_sha256, resolve
 from octupus.data.sources.survey import survey, unpacked
 from octupus.data.staging import refuse_foreign, staged
@@ -155,7 +156,8 @@ class _Preparation:
             builder.add(table)
         index = builder.build()
         event(logger, "checked", rows=len(index), kept=int(index.passed.sum()))
-        decisions = decide(index, config)
+        similarity_of = similarity_of_rows(self.store, index, config.near_duplicates.threshold)
+        decisions = decide(index, config, similarity_of)
         event(logger, "deduplicated", rows=int(index.passed.sum()), kept=int(decisions.kept.sum()))
         counts = accounting.count_sources(index, decisions, self.places, rows_read)
         accounting.require_kept(counts)

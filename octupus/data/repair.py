@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from octupus.conversation import Conversation, FunctionCall, Message, Tool, json_text
+from octupus.data.caps import tools_called
 from octupus.data.checks import Finding, check_calls, check_structure, check_tools
 from octupus.data.reasons import Problem, Reason, Stage
 from octupus.data.sources.turns import in_schema_order
@@ -112,10 +113,11 @@ def _renamed(message: Message, names: dict[str, str]) -> Message:
 
 def _coerced(conversation: Conversation) -> Conversation:
     """Arguments brought to the type their schema declares, where no guess is needed, and in the schema's order."""
+    called = set(tools_called(conversation))
     schemas = {
         tool.function.name: tool.function.parameters
         for tool in conversation.tools
-        if check_schema(tool.function.parameters) is None
+        if tool.function.name in called and check_schema(tool.function.parameters) is None
     }
     messages: list[Message] = []
     changed = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from octupus.data.manifest import Manifest, SourceCounts
+from octupus.data.manifest import Manifest, MixtureCounts, SourceCounts
 from octupus.page import Section, bar_chart, histogram, table, text, write_page
 
 REPORT = "report.html"
@@ -52,7 +52,7 @@ def write_report(directory: Path, manifest: Manifest, examined: Examined, keywor
         [
             Section("In short", _summary(manifest)),
             Section("Sources", _sources(manifest)),
-            Section("Mixture", _mixture(manifest)),
+            Section("Mixture and augmentation", _mixture(manifest)),
             Section("Dropped conversations", _dropped(manifest, examined)),
             Section("Repaired, masked, cut or noticed", _flags(manifest)),
             Section("Kinds and languages", _kinds(manifest)),
@@ -86,12 +86,40 @@ def _sources(manifest: Manifest) -> str:
     return table(["source", "rows", "conversations in", "kept", "dropped", "kept share"], rows)
 
 
-def _mixture(manifest: Manifest) -> str:
-    rows = [
+def mixture_text(lines: Sequence[MixtureCounts]) -> str:
+    """The mixture as a table for a terminal, with its sums."""
+    sums = (sum(values) for values in zip(*(row[3:] for row in _mixture_rows(lines)), strict=True))
+    rows = [_MIXTURE_COLUMNS, *_mixture_rows(lines), ("total", "", "", *sums)]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if place < 2 else cell.rjust(width) for place, (cell, width) in enumerate(line))
+        for line in (list(zip(row, widths, strict=True)) for row in cells)
+    )
+
+
+_MIXTURE_COLUMNS = ("source", "split", "ratio", "conversations", "tokens", "trained tokens")
+
+
+def _mixture_rows(lines: Sequence[MixtureCounts]) -> list[tuple[Any, ...]]:
+    return [
         (line.source, line.split, f"{line.ratio:g}", line.conversations, line.tokens, line.trained_tokens)
-        for line in manifest.mixture
+        for line in lines
     ]
-    return table(["source", "split", "ratio", "conversations", "tokens", "trained tokens"], rows)
+
+
+def _mixture(manifest: Manifest) -> str:
+    return table(list(_MIXTURE_COLUMNS), _mixture_rows(manifest.mixture)) + _augmented(manifest)
+
+
+def _augmented(manifest: Manifest) -> str:
+    if not manifest.augmented:
+        return text("No rows were added by augmentation.")
+    rows = [
+        (name, counts.made, counts.kept, ", ".join(f"{reason} {number}" for reason, number in counts.dropped.items()))
+        for name, counts in manifest.augmented.items()
+    ]
+    return table(["augmentation", "chosen", "kept", "dropped by reason"], rows)
 
 
 def _dropped(manifest: Manifest, examined: Examined) -> str:

@@ -55,7 +55,8 @@ class Store:
                 tables.append(table.select(columns).take(pa.array(offsets[chosen], pa.int64())))
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
-        return pa.concat_tables(tables).take(pa.array(back, pa.int64()))
+        # The metadata is the first block's own, so it would tell the sizes of blocks apart.
+        return pa.concat_tables(tables).replace_schema_metadata().take(pa.array(back, pa.int64()))
 
 
 def runs(values: npt.NDArray[np.int32]) -> Iterator[tuple[int, int]]:

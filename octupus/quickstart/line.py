@@ -26,6 +26,7 @@ from octupus.data.config import MixtureEntry, PrepareConfig, SourceConfig
 from octupus.data.manifest import Manifest
 from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
 from octupus.data.sources.reader import read_rows
+from octupus.data.sources.registry import FORMATS
 from octupus.errors import ConfigError, CorpusError
 from octupus.evaluate.held_out import HeldOutRequest, requests_of
 from octupus.quickstart.config import SmallModelConfig
@@ -55,7 +56,7 @@ class Options:
 
     directory: Path
     corpora: tuple[Path, ...] = ()
-    corpus_format: Literal["auto", "openai_messages", "sharegpt", "alpaca"] = "auto"
+    corpus_format: str = "auto"
     on_broken_line: Literal["stop", "drop"] = "stop"
     requests: int = 100
     port: int = 8000
@@ -211,6 +212,8 @@ def _by_epochs(stage: StageConfig) -> StageConfig:
 
 def _checked(corpora: Sequence[Path], options: Options) -> tuple[Path, ...]:
     """Refuse what cannot be read at all, before minutes are spent on a model for it."""
+    if options.corpus_format not in ("auto", *FORMATS):
+        raise ConfigError(f"unknown format {options.corpus_format!r}; known formats: auto, {', '.join(FORMATS)}")
     for path in corpora:
         if not path.is_file():
             raise CorpusError(f"corpus {path} does not exist; give the path of a .json, .jsonl or .parquet file")

@@ -1,4 +1,4 @@
-"""What a conversation must satisfy, each broken rule with its reason."""
+"""What a conversation must satisfy, each broken rule with its reason and place."""
 
 from __future__ import annotations
 
@@ -7,48 +7,10 @@ from typing import Any
 
 import pytest
 
-from octupus.conversation import Conversation, FunctionCall, FunctionDefinition, Message, Tool, ToolCall
-from octupus.data.checks import check_schemas, check_structure
-from octupus.data.language import language
+from octupus.conversation import Message
+from octupus.data.checks import Finding, check_calls, check_schemas, check_structure, check_tools
 from octupus.data.reasons import Reason
-
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "city": {"type": "string", "enum": ["Rome", "Oslo"]},
-        "area": {"type": "object", "properties": {"side": {"type": "number"}}, "required": ["side"]},
-    },
-    "required": ["city"],
-}
-
-
-def tool(name: str = "f", schema: dict[str, Any] | None = None) -> Tool:
-    return Tool(function=FunctionDefinition(name=name, parameters=SCHEMA if schema is None else schema))
-
-
-def user(content: str = "?") -> Message:
-    return Message(role="user", content=content)
-
-
-def said(content: str | None = "ok") -> Message:
-    return Message(role="assistant", content=content)
-
-
-def system(content: str = "s") -> Message:
-    return Message(role="system", content=content)
-
-
-def called(*ids: str, arguments: str = '{"city": "Rome"}', name: str = "f") -> Message:
-    function = FunctionCall(name=name, arguments=arguments)
-    return Message(role="assistant", tool_calls=tuple(ToolCall(id=each, function=function) for each in ids))
-
-
-def result(identity: str | None, content: str = "1") -> Message:
-    return Message(role="tool", content=content, tool_call_id=identity)
-
-
-def conversation(*messages: Message, tools: tuple[Tool, ...] = (tool(),)) -> Conversation:
-    return Conversation(messages=messages, tools=tools)
+from tests.data.dialogues import SCHEMA, called, conversation, result, said, system, tool, user
 
 
 @pytest.mark.parametrize(
@@ -68,51 +30,62 @@ def test_good_structure(messages: tuple[Message, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "reason"),
+    ("messages", "reason", "position"),
     [
-        ((), Reason.NO_ASSISTANT),
-        ((user(),), Reason.NO_ASSISTANT),
-        ((user(), said(), user()), Reason.ROLES_ERROR),
-        ((user(), called("a"), result("a")), Reason.ROLES_ERROR),
-        ((said(), user(), said()), Reason.ROLES_ERROR),
-        ((user(), said(), said()), Reason.ROLES_ERROR),
-        ((user(), user(), said()), Reason.ROLES_ERROR),
-        ((user(), system(), said()), Reason.ROLES_ERROR),
-        ((result("a"), said()), Reason.ROLES_ERROR),
-        ((user(), said(), result("a"), said()), Reason.ROLES_ERROR),
-        ((system(), called("a")), Reason.ROLES_ERROR),
-        ((user(" \n"), said()), Reason.EMPTY_USER),
-        ((system(""), user(), said()), Reason.EMPTY_USER),
-        ((user(), said(None)), Reason.EMPTY_ASSISTANT),
-        ((user(), said(" ")), Reason.EMPTY_ASSISTANT),
-        ((user(), called("a", "b"), result("a"), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a"), result("a"), result("a"), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a"), user(), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a"), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a"), result("b"), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a", "b"), result("b"), result("a"), said()), Reason.TOOL_RESULT_COUNT),
-        ((user(), called("a"), result("a", ""), said()), Reason.TOOL_RESULT_COUNT),
-        ((user("\ud83d"), said()), Reason.LONE_SURROGATE),
-        ((user(), called("a", arguments='{"city": "\udc00"}')), Reason.LONE_SURROGATE),
+        ((), Reason.NO_ASSISTANT, None),
+        ((user(),), Reason.NO_ASSISTANT, None),
+        ((user(), said(), user()), Reason.ROLES_ERROR, 2),
+        ((user(), called("a"), result("a")), Reason.ROLES_ERROR, 2),
+        ((said(), user(), said()), Reason.ROLES_ERROR, 0),
+        ((user(), said(), said()), Reason.ROLES_ERROR, 2),
+        ((user(), user(), said()), Reason.ROLES_ERROR, 1),
+        ((user(), system(), said()), Reason.ROLES_ERROR, 1),
+        ((result("a"), said()), Reason.ROLES_ERROR, 0),
+        ((user(), said(), result("a"), said()), Reason.ROLES_ERROR, 2),
+        ((system(), called("a")), Reason.ROLES_ERROR, 1),
+        ((user(" \n"), said()), Reason.EMPTY_USER, 0),
+        ((system(""), user(), said()), Reason.EMPTY_USER, 0),
+        ((user(), said(None)), Reason.EMPTY_ASSISTANT, 1),
+        ((user(), said(), user(), said(" ")), Reason.EMPTY_ASSISTANT, 3),
+        ((user(), called("a", "b"), result("a"), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), called("a"), result("a"), result("a"), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), called("a"), user(), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), called("a"), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), called("a"), result("b"), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), called("a", "b"), result("b"), result("a"), said()), Reason.TOOL_RESULT_COUNT, 1),
+        ((user(), said(), user(), called("a"), result("a", ""), said()), Reason.TOOL_RESULT_COUNT, 3),
+        ((user("\ud83d"), said()), Reason.LONE_SURROGATE, 0),
+        ((user(), called("a", arguments='{"city": "\udc00"}')), Reason.LONE_SURROGATE, 1),
+        ((user(), called("a\udc00")), Reason.LONE_SURROGATE, 1),
+        ((user(), called("a"), result("a", "\udc00"), said()), Reason.LONE_SURROGATE, 2),
     ],
 )
-def test_broken_structure(messages: tuple[Message, ...], reason: Reason) -> None:
-    problem = check_structure(conversation(*messages))
-    assert problem is not None
-    assert problem[0] == reason
-    problem[1].encode("utf-8")
+def test_broken_structure(messages: tuple[Message, ...], reason: Reason, position: int | None) -> None:
+    finding = check_structure(conversation(*messages))
+    assert finding is not None
+    assert (finding.reason, finding.message) == (reason, position)
+    assert finding.problem == (reason, finding.detail)
+    finding.detail.encode("utf-8")
+
+
+def test_half_characters_outside_messages() -> None:
+    for described in (tool(description="\ud800"), tool(schema={"properties": {"\ud800": {}}})):
+        finding = check_structure(conversation(user(), said(), tools=(tool("g"), described)))
+        assert finding == Finding(None, Reason.LONE_SURROGATE, "tool 1 holds U+D800 alone")
+    finding = check_structure(conversation(user(), said(), meta={"corpus_source": "\udfff"}))
+    assert finding == Finding(None, Reason.LONE_SURROGATE, "what the corpus says of the row holds U+DFFF alone")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "名", "x" * 65, "a\n"])
 def test_invalid_tool_names(name: str) -> None:
-    problem = check_structure(conversation(user(), said(), tools=(tool(name),)))
-    assert problem is not None
-    assert problem[0] == Reason.NAME_INVALID
+    finding = check_structure(conversation(user(), said(), tools=(tool(name),)))
+    assert finding is not None
+    assert (finding.reason, finding.message) == (Reason.NAME_INVALID, None)
 
 
 def test_duplicate_tool_names() -> None:
-    problem = check_structure(conversation(user(), said(), tools=(tool("a"), tool("b"), tool("a"))))
-    assert problem == (Reason.NAME_DUPLICATE, "two tools are named 'a'")
+    finding = check_structure(conversation(user(), said(), tools=(tool("a"), tool("b"), tool("a"))))
+    assert finding == Finding(None, Reason.NAME_DUPLICATE, "two tools are named 'a'")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +101,8 @@ def test_duplicate_tool_names() -> None:
     ],
 )
 def test_calls_against_the_schema(arguments: dict[str, Any], reason: Reason | None) -> None:
-    problem = check_schemas(conversation(user(), called("a", arguments=json.dumps(arguments))))
-    assert (problem[0] if problem else None) == reason
+    finding = check_schemas(conversation(user(), called("a", arguments=json.dumps(arguments))))
+    assert ((finding.message, finding.reason) if finding else None) == ((1, reason) if reason else None)
 
 
 @pytest.mark.parametrize("more", [{"additionalProperties": True}, {"additionalProperties": {"type": "string"}}])
@@ -141,28 +114,28 @@ def test_additional_arguments_may_be_declared(more: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("name", "arguments"), [("g", "{}"), ("f", "{")])
 def test_unknown_tools_and_broken_arguments(name: str, arguments: str) -> None:
-    problem = check_schemas(conversation(user(), called("a", name=name, arguments=arguments)))
-    assert problem is not None
-    assert problem[0] == (Reason.UNKNOWN_TOOL if name == "g" else Reason.CALL_PARSE_ERROR)
+    finding = check_schemas(conversation(user(), called("a", name=name, arguments=arguments)))
+    assert finding is not None
+    assert (finding.message, finding.reason) == (1, Reason.UNKNOWN_TOOL if name == "g" else Reason.CALL_PARSE_ERROR)
+
+
+def test_each_message_with_a_bad_call_is_found_once() -> None:
+    bad = called("a", "b", arguments='{"city": 1}')
+    results = (result("a"), result("b"))
+    dialogue = conversation(user(), bad, *results, called("c"), result("c"), bad, *results, called("d", name="g"))
+    findings = list(check_calls(dialogue))
+    assert [(finding.message, finding.reason) for finding in findings] == [
+        (1, Reason.SCHEMA_ERROR),
+        (6, Reason.SCHEMA_ERROR),
+        (9, Reason.UNKNOWN_TOOL),
+    ]
+    assert check_schemas(dialogue) == findings[0]
 
 
 @pytest.mark.parametrize("schema", [{"type": "dict"}, {"type": "string"}, {"properties": {"a": {"type": "str"}}}])
 def test_schemas_of_uncalled_tools_are_checked(schema: dict[str, Any]) -> None:
-    problem = check_schemas(conversation(user(), said(), tools=(tool(), tool("g", schema))))
-    assert problem is not None
-    assert problem[0] == Reason.BAD_SCHEMA
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Hello", "en"),
-        ("你好", "zh"),
-        ("ab 你", "zh"),
-        ("abc 你", "en"),
-        ("12 !?", "en"),
-        ("请用 Python 写一个函数", "zh"),
-    ],
-)
-def test_language(text: str, expected: str) -> None:
-    assert language(conversation(user(text))) == expected
+    dialogue = conversation(user(), called("a", name="h"), tools=(tool(), tool("g", schema)))
+    finding = check_tools(dialogue)
+    assert finding is not None
+    assert (finding.reason, finding.message) == (Reason.BAD_SCHEMA, None)
+    assert check_schemas(dialogue) == finding

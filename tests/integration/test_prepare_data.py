@@ -6,12 +6,15 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,9 +24,9 @@ from octupus.conversation import Conversation
 from octupus.data.accounting import NothingKeptError
 from octupus.data.config import PrepareConfig
 from octupus.data.manifest import Manifest, check_tokenizer, read_manifest, verify
-from octupus.data.pipeline import prepare
+from octupus.data.pipeline import count_mixture, prepare
 from octupus.data.reasons import Reason, Stage
-from octupus.errors import CorpusError, ManifestError
+from octupus.errors import CorpusError, ManifestError, OutputError
 
 JOB = Path(__file__).parents[2] / "jobs" / "prepare_data.py"
 WEATHER = {
@@ -145,18 +148,148 @@ def test_everything_is_counted_and_written(configuration: Callable[..., PrepareC
     assert [path.name for path in config.output.parent.iterdir()] == ["out"]
 
 
+EVERYTHING: dict[str, Any] = {
+    "mixture": [{"source": "chat", "ratio": 1.5}, {"source": "calls", "ratio": 0.3}],
+    "held_out_rows": 5,
+    "calls_per_tool": 30,
+    "augment": {"irrelevance": 0.5, "name_masking": 0.5, "distractors": 0.5, "tool_order": 0.5, "merge_calls": 1.0},
+}
+
+
+def output_bytes(config: PrepareConfig) -> dict[str, bytes]:
+    files = [*config.output.rglob("*.parquet"), config.output / "manifest.json"]
+    return {file.relative_to(config.output).as_posix(): file.read_bytes() for file in files}
+
+
 def test_the_same_bytes_at_any_parallelism(configuration: Callable[..., PrepareConfig]) -> None:
-    mixed = {"mixture": [{"source": "chat", "ratio": 1.5}, {"source": "calls", "ratio": 0.3}]}
     outputs = []
-    for name, rows_per_block in (("one", 1000), ("many", 7)):
-        config = configuration(name, **mixed)
-        manifest = prepare(config, rows_per_block=rows_per_block)
-        assert manifest.conversations == 60 + 30 + 12
-        files = sorted(path.name for path in config.output.glob("*.parquet"))
-        outputs.append({file: (config.output / file).read_bytes() for file in files})
-        outputs[-1]["manifest.json"] = (config.output / "manifest.json").read_bytes()
-    assert outputs[0] == outputs[1]
-    assert shard_hashes(prepare(configuration("seed", seed=43, **mixed))) != shard_hashes(manifest)
+    for name, rows_per_block in (("one", 1000), ("many", 7), ("killed", 3)):
+        config = configuration(name, **EVERYTHING)
+        with killed_workers(2 if name == "killed" else 0) as killed:
+            manifest = prepare(config, rows_per_block=rows_per_block)
+        assert len(killed) == (2 if name == "killed" else 0)
+        outputs.append(output_bytes(config))
+    assert sorted(outputs[0]) == sorted(outputs[1])
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert all(counts.made == counts.kept + sum(counts.dropped.values()) for counts in manifest.augmented.values())
+    assert set(manifest.augmented) == {"irrelevance", "distractors", "merge_calls"}  # what fits one bare tool
+    assert manifest.sources["calls"].dropped["capped"] == 11
+    assert len(pq.read_table(config.output / "held_out.parquet")) == 10
+    assert shard_hashes(prepare(configuration("seed", seed=43, **EVERYTHING))) != shard_hashes(manifest)
+
+
+@contextmanager
+def killed_workers(count: int) -> Iterator[list[int]]:
+    """SIGKILL for `count` Ray workers while they run tasks of Ray Data."""
+    killed: list[int] = []
+    stop = threading.Event()
+
+    def kill() -> None:
+        while len(killed) < count and not stop.wait(0.05):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    if "MapBatches" in "".join(process.cmdline()) and process.pid not in killed:
+                        process.kill()
+                        killed.append(process.pid)
+                        break
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        killer.join()
+
+
+def test_a_killed_run_leaves_nothing_that_looks_finished(
+    configuration: Callable[..., PrepareConfig], tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(configuration(num_cpus=1).model_dump_json())
+    # In a session of its own, so that its Ray processes can be ended with it.
+    command = [sys.executable, str(JOB), str(file)]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL) as job:
+        partial = await_path(tmp_path, ".out.partial-*/blocks/*.arrow")
+        job.kill()
+    assert not (tmp_path / "out").exists()
+    assert partial.parents[1].exists()
+    manifest = prepare(configuration())
+    verify(tmp_path / "out", manifest)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job.yaml", "out"]
+
+
+def await_path(directory: Path, pattern: str) -> Path:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = next(directory.glob(pattern), None)
+        if found is not None:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"{pattern} did not appear in {directory}")
+
+
+def test_a_full_disk_is_told_and_leaves_no_output(configuration: Callable[..., PrepareConfig], tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine lets no file system be mounted")
+    try:
+        with pytest.raises(OutputError, match=r"No space left on device.*free space or choose another output"):
+            prepare(configuration().model_copy(update={"output": small / "out"}))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_contaminated_rows_are_dropped(configuration: Callable[..., PrepareConfig], tmp_path: Path) -> None:
+    evaluation = tmp_path / "BFCL_v4_simple.json"
+    question = "Please tell me in which of the two cities it will rain tomorrow"
+    row = {"id": "simple_0", "question": [[{"role": "user", "content": question}]], "function": []}
+    evaluation.write_text(json.dumps(row) + "\n")
+    corpus = tmp_path / "chat.jsonl"
+    rows = [{"instruction": text, "output": "In Rome."} for text in (question.upper(), "Will it rain?")]
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = prepare(
+        configuration(
+            sources=[{"name": "chat", "path": corpus}], evaluation_sets=[{"path": tmp_path / "BFCL_v4_*.json"}]
+        )
+    )
+    assert manifest.sources["chat"].dropped == {"contaminated": 1}
+    drop = pq.read_table(tmp_path / "out" / "drops.parquet").to_pylist()[0]
+    assert (drop["row"], drop["stage"]) == (0, "contamination")
+    assert "BFCL_v4_simple.json" in drop["detail"]
+    assert str(evaluation) in [file.path for file in manifest.inputs]
+
+
+def test_the_mixture_can_be_counted_without_writing(
+    configuration: Callable[..., PrepareConfig], tmp_path: Path
+) -> None:
+    mixture = tmp_path / "stage.conf"
+    mixture.write_text("chat:train:1.5\n\ncalls:train:0.3  # some calls\n")
+    config = configuration(mixture_file=mixture, count_mixture=True)
+    lines = count_mixture(config)
+    assert [(line.source, line.ratio, line.conversations) for line in lines] == [("chat", 1.5, 90), ("calls", 0.3, 12)]
+    assert list(tmp_path.iterdir()) == [mixture]
+    prepared = prepare(config)
+    assert prepared.mixture == lines
+    assert sum(line.tokens for line in lines) == prepared.tokens
+    assert sum(line.trained_tokens for line in lines) == prepared.trained_tokens
+    file = tmp_path / "job.yaml"
+    file.write_text(config.model_dump_json())
+    answer = run_job(str(file))
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[0].split() == [
+        "source",
+        "split",
+        "ratio",
+        "conversations",
+        "tokens",
+        "trained",
+        "tokens",
+    ]
+    assert answer.stdout.splitlines()[-1].split()[:2] == ["total", "102"]
 
 
 def test_finished_data_is_reused_unless_something_changed(
@@ -207,7 +340,11 @@ def test_real_corpora(configuration: Callable[..., PrepareConfig], shared: Calla
     sources = [{"name": name, "path": shared(f"corpora/llamafactory/{name}.json")} for name in names]
     manifest = prepare(configuration(sources=sources, token_budget=16384))
     dropped = [manifest.sources[name].dropped for name in names]
-    assert dropped == [{"duplicate": 27, "near_duplicate": 4}, {"duplicate": 31, "near_duplicate": 1}, {"duplicate": 10}]
+    assert dropped == [
+        {"duplicate": 27, "near_duplicate": 4},
+        {"duplicate": 31, "near_duplicate": 1},
+        {"duplicate": 10},
+    ]
     mended = {flag: count for flag, count in manifest.flags.items() if flag.startswith(("cut_", "masked_"))}
     assert mended == {"cut_roles_error": 2, "masked_missing_required": 2, "masked_schema_error": 2}
     assert manifest.fill > 0.9

@@ -157,9 +157,3 @@ def test_normalise(foreign: dict[str, Any], repaired: dict[str, Any]) -> None:
 @pytest.mark.parametrize("empty", [{}, {"properties": None}, {"type": "dict"}])
 def test_parameters_always_describe_an_object(empty: dict[str, Any]) -> None:
     assert normalise_parameters(empty) == {"type": "object", "properties": {}}
-
-
-@given(small_schemas)
-@settings(deadline=None)
-def test_valid_schemas_stay_as_they_are(schema: dict[str, Any]) -> None:
-    assert normalise(schema) == schema

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from octupus.data.augment.config import AUGMENTATIONS, AugmentationName, AugmentConfig
+from octupus.data.minhash import mixed
 
 JOBS = pa.schema(
     [
@@ -87,15 +88,8 @@ def _lots(words: _UInt64s, name: AugmentationName, seed: int) -> _UInt64s:
     key = hashlib.sha256(repr((seed, name)).encode()).digest()
     lots = np.zeros(len(words), np.uint64)
     for column in range(2):  # 128 bits of an id tell rows apart
-        lots = _mixed(lots ^ words[:, column] ^ np.uint64(int.from_bytes(key[8 * column : 8 * column + 8], "big")))
+        lots = mixed(lots ^ words[:, column] ^ np.uint64(int.from_bytes(key[8 * column : 8 * column + 8], "big")))
     return lots
-
-
-def _mixed(values: _UInt64s) -> _UInt64s:
-    """splitmix64's finisher: every bit of the result depends on every bit of the value."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
 
 
 def _limit(ratio: float) -> np.uint64:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 import ray.data
+import ray.data.exceptions
 from pydantic import SecretStr
 
 from octupus.data.reanswer.asker import Asker
@@ -30,8 +31,8 @@ from octupus.telemetry import event, progress
 
 logger = logging.getLogger(__name__)
 
-# Small, so that prompts reach all actors soon and few are held in memory.
-BLOCK_BYTES = 256 * 1024
+# Some ten to a hundred prompts: so that all actors soon have some, and what comes back is soon seen.
+BLOCK_BYTES = 32 * 1024
 
 
 def reanswer(config: ReanswerConfig) -> Path:
@@ -43,6 +44,7 @@ def reanswer(config: ReanswerConfig) -> Path:
     api_key = _api_key(config)
     ledger = config.output / LEDGER
     _refuse_foreign(config.output)
+    _refuse_missing_model(config)
     form = format_of(config)
     settings = settings_of(config, form, input_sha256(config))
     check_settings(ledger, settings)
@@ -109,7 +111,7 @@ class _Run:
         )
         came_back = prompts.map_batches(
             Asker,
-            fn_constructor_args=(config, recorder, self._api_key, self._on_cpu),
+            fn_constructor_args=(_with_absolute_model(config), recorder, self._api_key, self._on_cpu),
             batch_format="pyarrow",
             batch_size=config.concurrency,
             # Two blocks at once, so that the next one's prompts fill the places that the last of a block leaves free.
@@ -202,6 +204,17 @@ def _api_key(config: ReanswerConfig) -> SecretStr | None:
     return SecretStr(key)
 
 
+def _with_absolute_model(config: ReanswerConfig) -> ReanswerConfig:
+    """An actor's working directory is another one."""
+    is_directory = config.teacher == "engine" and Path(config.model).is_dir()
+    return config.model_copy(update={"model": str(Path(config.model).absolute())}) if is_directory else config
+
+
+def _refuse_missing_model(config: ReanswerConfig) -> None:
+    if config.teacher == "engine" and Path(config.model).is_absolute() and not Path(config.model).is_dir():
+        raise ConfigError(f"model {config.model} does not exist; name a model directory or a model on Hugging Face")
+
+
 def _refuse_foreign(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise LedgerError(f"output {output} is a file; choose a directory")
@@ -215,19 +228,25 @@ def _actionable_errors() -> Iterator[None]:
     """What fails in an actor, as the error that a person can act on."""
     try:
         yield
-    except ray.exceptions.RayError as error:
-        cause: BaseException = error
-        while not isinstance(cause, OctupusError):
-            inner = getattr(cause, "cause", None) or cause.__cause__
-            if not isinstance(inner, BaseException):
-                break
-            cause = inner
-        if isinstance(cause, OctupusError):
-            raise cause from None
+    except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+        causes = [error, *_causes(error)]
+        for cause in causes:
+            if isinstance(cause, OctupusError):
+                raise cause from None
+        # Of an actor that could not start Ray keeps the text alone: a traceback that ends with what was raised.
+        texts = [str(cause).strip() for cause in causes if str(cause).strip()]
+        last_line = texts[-1].rpartition("\n")[2] if texts else type(error).__name__
+        told = last_line.removeprefix(f"{TeacherError.__module__}.{TeacherError.__qualname__}: ")
         raise TeacherError(
-            f"the teacher failed: {type(cause).__name__}: {cause}; "
-            "what was answered is kept, and the same command goes on from there"
+            f"the teacher failed: {told}; what was answered is kept, and the same command goes on from there"
         ) from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    inner = getattr(error, "cause", None) or error.__cause__
+    if isinstance(inner, BaseException):
+        yield inner
+        yield from _causes(inner)
 
 
 @contextmanager
@@ -245,7 +264,7 @@ def _streaming_execution() -> Iterator[None]:
     context.execution_options.preserve_order = False  # the ledger knows the order; nothing waits for a slow answer
     context.enable_progress_bars = False
     context.target_max_block_size, context.target_min_block_size = BLOCK_BYTES, 1
-    ray_logger.setLevel(logging.ERROR)
+    ray_logger.setLevel(logging.CRITICAL)  # what fails is raised, and told once
     try:
         yield
     finally:

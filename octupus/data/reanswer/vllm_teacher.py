@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import Any
 
 from octupus.data.reanswer.config import EngineConfig, SamplingConfig
@@ -19,6 +20,8 @@ def engine_environment(engine: EngineConfig, on_cpu: bool) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": str(engine.cpu_kv_cache_gib),
         # One core a rank; a single rank is left to the operating system.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind" if size == 1 else "|".join(map(str, range(size))),
+        # Ray would set it to the actor's CPUs.
+        "OMP_NUM_THREADS": "1" if size > 1 else str(min(os.cpu_count() or 1, 4)),
         "VLLM_LOGGING_LEVEL": "WARNING",
     }
 

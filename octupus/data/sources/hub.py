@@ -15,8 +15,11 @@ def download(repository: str, pattern: str) -> tuple[Path, ...]:
     cannot be reached, refuses, or has no such file.
     """
     import huggingface_hub
-    from httpx import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # Most of the client's errors are OSErrors. The others come as they are from the HTTP library that its version
+    # uses, whose error class is a base of its own.
+    errors: tuple[type[BaseException], ...] = (OSError, *HfHubHTTPError.__bases__)
 
     try:
         if "*" in pattern:
@@ -25,7 +28,7 @@ def download(repository: str, pattern: str) -> tuple[Path, ...]:
         else:
             names = [pattern]
         files = tuple(Path(huggingface_hub.hf_hub_download(repository, name, repo_type="dataset")) for name in names)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HTTPError, OSError) as error:
+    except errors as error:
         raise CorpusError(
             f"data set {repository} cannot be had from the Hugging Face hub: {error}; give the source the path of a "
             "copy, or set HF_TOKEN if it asks for one"

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ BOM = b"\xef\xbb\xbf"
 WHITESPACE = " \t\r\n"
 LENIENT_DECODER = json.JSONDecoder(strict=False)
 """Finds where an element ends, also of one whose values a strict reader refuses; that is told row by row."""
+_BEGUN = ("", ".", "e", "E", "e+", "e-", "E+", "E-")
+"""What a number may be cut off behind, at the end of what is read."""
 _BLOCK_BYTES = 32 << 20  # a block of long rows is cut before it needs a worker's memory
 _CHUNK_BYTES = 1 << 20
 _LARGEST_ELEMENT = 256 << 20
@@ -74,7 +77,7 @@ def unpacked(path: Path, scratch: Path) -> Path:
     try:
         with gzip.open(path, "rb") as packed, plain.open("wb") as stream:
             shutil.copyfileobj(packed, stream, _CHUNK_BYTES)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CorpusError(f"corpus {path} is no readable gzip file: {error}; download it again") from error
     return plain
 
@@ -177,8 +180,8 @@ def _elements(path: Path, stream: IO[bytes]) -> Iterator[tuple[int, int]]:
         while True:
             try:
                 _, end = LENIENT_DECODER.raw_decode(text, position)
-                # A number may go on in the next chunk, so an element counts once something stands behind it.
-                if end < len(text) or not more():
+                # A number may go on in the next chunk, so an element counts once something else stands behind it.
+                if text[end : end + 3] not in _BEGUN or not more():
                     break
             except (ValueError, RecursionError) as error:
                 place, message = before + position, str(error)

@@ -14,7 +14,7 @@ from octupus.data.reanswer.config import EndpointConfig, SamplingConfig
 from octupus.data.reanswer.endpoint import EndpointTeacher
 from octupus.data.reanswer.outcome import Answer, Failure, Outcome
 
-from .conftest import Reply, TeacherServer, answer_to
+from ...teacher_server import Reply, TeacherServer, answer_to
 
 PROMPT = [{"role": "user", "content": "Question"}]
 

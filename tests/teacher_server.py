@@ -1,16 +1,12 @@
-"""A teacher for the tests: a real HTTP server on 127.0.0.1 that speaks chat completions and fails as it is told."""
+"""A teacher that tests ask: a real HTTP server on 127.0.0.1 that speaks chat completions and fails as it is told."""
 
 import json
-import logging
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-import pytest
 
 
 @dataclass
@@ -121,20 +117,3 @@ def completion(request: dict[str, Any], reply: Reply) -> bytes:
 def error(request: dict[str, Any], headers: Any) -> bytes:
     # Some endpoints repeat the key they were sent.
     return json.dumps({"error": {"message": f"refused {headers.get('Authorization')}", "type": "x"}}).encode()
-
-
-@pytest.fixture(scope="module")
-def private_ray() -> Iterator[None]:
-    """A Ray instance of this module's own."""
-    import ray
-
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture
-def teacher() -> Iterator[TeacherServer]:
-    server = TeacherServer()
-    yield server
-    server.close()

@@ -1,15 +1,19 @@
 """Re-answering with real vLLM engines in the job, on a model of random weights with a chat template of its own."""
 
+import asyncio
 import json
-import time
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from octupus.data.reanswer.config import ReanswerConfig
-from octupus.data.reanswer.ledger import LEDGER
+from octupus.data.reanswer.ledger import LEDGER, settings_of
+from octupus.data.reanswer.outcome import Answer
+from octupus.data.reanswer.recorder import Recorder
 from octupus.data.reanswer.run import reanswer
+from octupus.data.reanswer.source import input_sha256
 from octupus.data.reanswer.teacher import TeacherError
 
 from ..conftest import write_tokenizer
@@ -20,7 +24,7 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message.content == 'forbidden' %}{{ raise_exception('not this') }}{% endif %}"
     "{{ message.role }}: {{ message.content }}<|im_end|>"
-    "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
 )
 MAX_TOKENS = 12
 
@@ -65,7 +69,23 @@ def configuration(model: Path, directory: Path, **changes: Any) -> ReanswerConfi
     return ReanswerConfig.model_validate(values | changes)
 
 
-def test_engines_answer_and_a_second_run_asks_only_the_rest(model_directory: Path, tmp_path: Path) -> None:
+def record_one(config: ReanswerConfig, answer: Answer) -> None:
+    """A ledger as a killed run leaves it: one turn answered, and half a line."""
+
+    async def record() -> None:
+        config.output.mkdir()
+        recorder = Recorder(config.output, settings_of(config, "openai_messages", input_sha256(config)))
+        await recorder.open()
+        await recorder.record((3, 0, 1), answer)
+        os.close(recorder._lock)
+        os.close(recorder._file)
+
+    asyncio.run(record())
+    with (config.output / LEDGER).open("ab") as stream:
+        stream.write(b'{"row": 4, "pa')
+
+
+def test_engines_answer_what_an_earlier_run_left(model_directory: Path, tmp_path: Path) -> None:
     turns = [("user", "What is the weather?"), ("assistant", "old"), ("user", "And in Paris?"), ("assistant", "old")]
     rows = [[(role, f"{content} {number}") for role, content in turns] for number in range(10)]
     rows += [[("user", "forbidden")], [("user", "z " * 2000)]]
@@ -73,34 +93,30 @@ def test_engines_answer_and_a_second_run_asks_only_the_rest(model_directory: Pat
         "".join(json.dumps({"messages": [{"role": r, "content": c} for r, c in row]}) + "\n" for row in rows)
     )
     config = configuration(model_directory, tmp_path)
-    started = time.monotonic()
+    record_one(config, Answer(content="It was said before.", tokens_out=MAX_TOKENS))
     reanswer(config)
     summary = json.loads((config.output / "reanswer.json").read_text())
     assert summary["conversations"]["answered"] == 10
     assert summary["conversations"]["failed"] == {"chat_template": 1, "prompt_too_long": 1}
     assert summary["answers"] == 20
+    assert summary["runs"] == 2
     assert 20 <= summary["tokens_out"] <= 20 * MAX_TOKENS
-    written = (config.output / "answers.jsonl").read_bytes()
-    for line in written.splitlines():
-        messages = json.loads(line)["messages"]
+    conversations = [
+        json.loads(line)["messages"] for line in (config.output / "answers.jsonl").read_text().splitlines()
+    ]
+    for number, messages in enumerate(conversations):
         assert [message["role"] for message in messages] == ["user", "assistant"] * 2
+        assert messages[2]["content"] == f"And in Paris? {number}"
         assert all(message["content"].strip() and "<|im_end|>" not in message["content"] for message in messages)
-    print(f"first run: {time.monotonic() - started:.1f} s")
-
-    # As if the machine had stopped after the sixth answer: greedy answers come out the same.
-    ledger = config.output / LEDGER
-    lines = ledger.read_bytes().splitlines(keepends=True)
-    kept = lines[:8]
-    ledger.write_bytes(b"".join(kept) + lines[8][:20])
-    reanswer(config)
-    assert (config.output / "answers.jsonl").read_bytes() == written
-    assert ledger.read_bytes().startswith(b"".join(kept))
-    again = [json.loads(line) for line in ledger.read_bytes().splitlines()[8:]]
-    assert len(again) == 1 + len(lines) - len(kept)  # its own first line, and what was lost
+    assert conversations[3][1]["content"] == "It was said before."
+    lines = [json.loads(line) for line in (config.output / LEDGER).read_bytes().splitlines()]
+    asked = [(line["row"], line["turn"]) for line in lines if "row" in line]
+    assert len(asked) == len(set(asked)) == 22
 
 
-def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_start_is_told_in_one_line(model_directory: Path, tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}]}) + "\n")
-    config = configuration(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(TeacherError, match=r"nowhere"):
+    config = configuration(model_directory, tmp_path, engine={"engine_kwargs": {"nonsense": 1}})
+    with pytest.raises(TeacherError, match=r"engine_kwargs.*nonsense") as raised:
         reanswer(config)
+    assert "\n" not in str(raised.value)
