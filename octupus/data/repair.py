@@ -5,7 +5,9 @@ Every change leaves a flag: `renamed_tools`, `merged_tools`, `coerced_arguments`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from octupus.conversation import Conversation, FunctionCall, Message, Tool, json_text
@@ -78,7 +80,7 @@ def _with_usable_tools(conversation: Conversation) -> Conversation:
     merged = False
     kept: list[Tool] = []
     for tool in conversation.tools:
-        parameters = normalise_parameters(tool.function.parameters)
+        parameters = _normalised(json_text(tool.function.parameters))
         changes = {"name": names[tool.function.name], "parameters": parameters}
         usable = tool.model_copy(update={"function": tool.function.model_copy(update=changes)})
         if tools.get(usable.function.name) == usable:
@@ -95,6 +97,12 @@ def _with_usable_tools(conversation: Conversation) -> Conversation:
     messages = tuple(_renamed(message, names) for message in result.messages)
     meta = {**result.meta, "tool_names": renamed}
     return flagged(result.model_copy(update={"messages": messages, "meta": meta}), "renamed_tools")
+
+
+@lru_cache(maxsize=4096)
+def _normalised(parameters: str) -> dict[str, Any]:
+    """Remembered by their text, since many rows show the same tools. The result is shared: do not change it."""
+    return normalise_parameters(json.loads(parameters))
 
 
 def _renamed(message: Message, names: dict[str, str]) -> Message:

@@ -99,6 +99,8 @@ class _Repair:
                     found[json.dumps(candidate, sort_keys=True)] = (candidate, repair.changed)
             for candidate in _wrapped(value, branch):
                 if self._admits(schema, candidate):
+                    # Valid already, but 3.0 is to be 3 in an array, too.
+                    candidate = _Repair(self._root).place(candidate, schema, pointer, depth, True)
                     found[json.dumps(candidate, sort_keys=True)] = (candidate, [])
         if len(found) != 1:
             return value

@@ -66,7 +66,7 @@ class Hub(BaseHTTPRequestHandler):
             ]
             self._send(200, json.dumps(listed).encode(), {"Content-Type": "application/json"})
         elif path.startswith(f"/datasets/{REPOSITORY}/resolve/"):
-            name = path.split("/", 5)[5]
+            name = path.split("/", 6)[6]
             if name in FILES:
                 tag = hashlib.sha256(FILES[name]).hexdigest()
                 self._send(200, FILES[name], {"ETag": f'"{tag}"'})
@@ -103,7 +103,7 @@ def hub() -> Iterator[tuple[str, list[str]]]:
 def answers(endpoint: str, home: Path, *wanted: tuple[str, str], **variables: str) -> list[Any]:
     """What `download` gives for each repository and pattern: names and contents, or the error's message."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    environment |= {name: "" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+    environment |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "")
     environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", **variables}
     command = [sys.executable, "-c", ASK, json.dumps(wanted)]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)

@@ -69,7 +69,7 @@ ODD_VALUES: list[Any] = [
     ),
     *({"type": ["int", 3]}, {"properties": []}, {"required": "all"}, {"enum": None}, {"pattern": "(" * 30}),
 ]
-ODD_TEXTS = [
+ODD_TEXTS: list[str] = [
     "NaN",
     "-Infinity",
     "1e400",
@@ -80,7 +80,7 @@ ODD_TEXTS = [
     "{" * 1000,
     "'x'",
 ]
-ODD_PARTS = [
+ODD_PARTS: list[str] = [
     *"{}[]()<>'\"\\,:=#`\n\0",
     "\ud800",
     "\u2028",
@@ -123,7 +123,7 @@ def _in_json_text(random: Random, text: str, change: Callable[[Any], Any]) -> st
     """The text with a place changed in the JSON it holds, as columns of tools and arguments do; else a damaged text."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         place = random.randrange(len(text) + 1)
         return text[:place] + random.choice(ODD_PARTS) + text[place + random.randrange(3) :]
     return json.dumps(_changed(value, random.choice(list(_places(value))), change))
@@ -228,7 +228,7 @@ def _run(form: str, path: Path, tokenizer_directory: Path) -> tuple[int, pa.Tabl
     store = Store(path.parent / "store")
     store.directory.mkdir()
     writer = BlockWriter(store, (("s", "train"),), MinHasher(), augment=True)
-    convert = FORMATS[form].bind(path) if form not in ROWS else bound(form, path.parent / "companions")
+    convert = bound(form, path.parent / "companions")
     outcomes: list[Kept | Dropped] = []
     read = 0
     for block in survey(path, 100):

@@ -119,6 +119,12 @@ def test_arguments_of_the_wrong_spelling_are_respelled(written: str, coerced: st
     assert made.loss == ()
 
 
+def test_a_lone_item_is_respelled_with_its_array() -> None:
+    integers = {"type": "object", "properties": {"area": {"type": "array", "items": {"type": "integer"}}}}
+    made = mended(user(), called("a", arguments='{"area": 3.0}'), tools=(tool(schema=integers),))
+    assert calls(made) == [("f", '{"area": [3]}')]
+
+
 def test_the_order_of_arguments_is_the_schemas_and_no_flag() -> None:
     made = mended(user(), called("a", arguments='{"area": {"side": 2}, "city": "Rome"}'))
     assert calls(made) == [("f", '{"city": "Rome", "area": {"side": 2}}')]
@@ -226,7 +232,7 @@ def test_flags_stand_once_and_masks_add_up() -> None:
 
 
 @given(faulty_conversations())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_repair_returns_is_right_and_stays(broken: Conversation) -> None:
     outcome = repair(broken)
     if isinstance(outcome, tuple):

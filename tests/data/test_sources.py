@@ -306,7 +306,7 @@ def converted_or_reason(value: Any, convert: Convert) -> tuple[Conversation, ...
 
 
 @given(value=json_values | near_rows, name=st.sampled_from(list(FORMATS)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_json_converts_or_has_a_reason(converters: dict[str, Convert], value: Any, name: str) -> None:
     outcome = converted_or_reason(value, converters[name])
     if isinstance(outcome, Reason):
@@ -358,7 +358,7 @@ def test_rows_that_are_no_objects_and_rows_without_conversations() -> None:
 
 
 def test_schema_order_reaches_nested_values() -> None:
-    schema = {"properties": {"b": {"items": {"properties": {"x": {}, "y": {}}}}, "a": {}}}
+    schema: dict[str, Any] = {"properties": {"b": {"items": {"properties": {"x": {}, "y": {}}}}, "a": {}}}
     ordered = in_schema_order({"z": 1, "a": 2, "b": [{"y": 1, "x": 2}]}, schema)
     assert json.dumps(ordered) == '{"b": [{"x": 2, "y": 1}], "a": 2, "z": 1}'
 

@@ -17,7 +17,7 @@ from octupus.data.sources.literals import LiteralError, parse_literal, skip_whit
 from octupus.data.sources.tools import parse_tools
 from octupus.data.sources.turns import Call, Turn, build, text
 from octupus.errors import ConversionError
-from octupus.schema.validation import STRICT_DECODER, UNIQUE_KEYS_DECODER
+from octupus.schema.validation import STRICT_DECODER, UNIQUE_KEYS_DECODER, json_type
 
 CALL = "<functioncall>"
 END = "<|endoftext|>"
@@ -42,7 +42,9 @@ def recognises(row: dict[str, Any]) -> bool:
 def convert(row: dict[str, Any]) -> Conversation:
     """The row as a conversation. Raises ConversionError."""
     system, tools = _system(text(row.get("system"), "system") or "")
-    chat = text(row.get("chat"), "chat") or ""
+    if not isinstance(row.get("chat"), str):
+        raise ConversionError(Reason.WRONG_SHAPE, f"chat must be a string, not {json_type(row.get('chat'))}")
+    chat = row["chat"]
     before, *spoken = _SPEAKER.split(chat)
     if before.strip():
         raise ConversionError(Reason.ROLES_ERROR, f"nobody is said to say {before[:80]!r}")

@@ -39,6 +39,8 @@ class Format:
     """One form of rows."""
 
     name: str
+    looks: str
+    """How its rows look, in a line."""
     recognises: Callable[[dict[str, Any]], bool]
     bind: Callable[[Path], Convert]
     """The converter for one corpus file; some read a companion file beside it first."""
@@ -47,7 +49,8 @@ class Format:
 def _format(name: str, module: ModuleType) -> Format:
     """A module defines `recognises(row)`, and either `convert(row)` or, when it needs companions, `bind(path)`."""
     bind = getattr(module, "bind", None) or (lambda path: module.convert)
-    return Format(name, module.recognises, bind)
+    looks = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+    return Format(name, looks, module.recognises, bind)
 
 
 FORMATS: dict[str, Format] = {

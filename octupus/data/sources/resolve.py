@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from octupus.data.config import PrepareConfig, SourceConfig
 from octupus.data.manifest import file_sha256
+from octupus.data.reasons import Reason
 from octupus.data.sources.corpora import Corpus, corpus_named
 from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
 from octupus.data.sources.hub import download
 from octupus.data.sources.reader import read_block
+from octupus.data.sources.registry import FORMATS, Format
 from octupus.data.sources.survey import Block, directory_files
-from octupus.errors import CorpusError
+from octupus.errors import ConversionError, CorpusError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,35 @@ def input_sha256(path: Path) -> str:
 
 
 def form_of(form: str, blocks: Iterable[Block], path: Path) -> str:
-    """The name of the format, found out from the first rows when it is `auto`."""
-    if form != "auto":
-        return form
+    """The name of the format, found out from the first rows when it is `auto`.
+
+    Raises CorpusError when no format is known to them, or when they are nothing like the format that is named.
+    """
     rows = (row.value for block in blocks for row in read_block(block))
-    return detect_format(list(islice(rows, ROWS_LOOKED_AT)), path)
+    first = [value for value in islice(rows, ROWS_LOOKED_AT) if isinstance(value, dict)]
+    if form == "auto":
+        return detect_format(first, path)
+    if first:
+        _check_columns(FORMATS[form], first, path)
+    return form
+
+
+def _check_columns(form: Format, rows: list[dict[str, Any]], path: Path) -> None:
+    convert = form.bind(path)
+    problems = []
+    for row in rows:
+        try:
+            convert(row)
+        except ConversionError as error:
+            problems.append(error)
+            if error.reason == Reason.WRONG_SHAPE or not form.recognises(row):
+                continue
+        return
+    seen = ", ".join(sorted({key for row in rows for key in row}))
+    raise CorpusError(
+        f"corpus {path} has not the columns of the format {form.name}: {problems[0].detail}; its columns: {seen}; "
+        f"expected: {form.looks}. Correct the source's format or path"
+    )
 
 
 def _resolve(source: SourceConfig, trainable: bool) -> ResolvedSource:
