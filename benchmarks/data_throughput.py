@@ -80,7 +80,7 @@ def _watch(pid: int, peak: list[float]) -> None:
         except psutil.NoSuchProcess:
             return
         peak[0] = max(peak[0], sum(_held(process.pid) for process in processes))
-        time.sleep(0.5)
+        time.sleep(2)  # often enough for minutes of work; reading takes a tenth of a second
 
 
 def _held(pid: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -16,23 +17,24 @@ from octupus.data.store import Store
 
 Positions = npt.NDArray[np.int64]
 
-DOUBT = 0.12
-"""Three standard deviations of an estimate at 0.8, and a little."""
+DEVIATIONS = 3.5
+"""Standard deviations of an estimate within which it is in doubt: it errs by more once in two thousand pairs."""
 _PAIRS_AT_ONCE = 5000  # bounds the memory for their texts
 
 
 def similarity_of_rows(store: Store, index: Index, threshold: float) -> Callable[[Positions], Similarity]:
     """For rows of the index (int64[m]): the Jaccard indices of pairs of positions among them.
 
-    Exact within DOUBT of the threshold, so that what is a near duplicate is never decided by chance.
+    Exact where the estimate is near the threshold, so that chance hardly ever decides what is a near duplicate.
     """
+    doubt = DEVIATIONS * math.sqrt(threshold * (1 - threshold) / max(index.sketch.shape[1], 1))
 
     def of_rows(rows: Positions) -> Similarity:
         estimate = estimated_similarity(index.sketch[rows])
 
         def similarity(pairs: Positions) -> npt.NDArray[np.float64]:
             values = estimate(pairs)
-            doubtful = np.flatnonzero(np.abs(values - threshold) < DOUBT)
+            doubtful = np.flatnonzero(np.abs(values - threshold) <= doubt)
             for start in range(0, len(doubtful), _PAIRS_AT_ONCE):
                 chosen = doubtful[start : start + _PAIRS_AT_ONCE]
                 values[chosen] = _exact(store, index, rows[pairs[chosen]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,9 @@ import jsonschema_rs
 from octupus.errors import OctupusError
 
 CACHED_VALIDATORS = 4096
+MAX_DEPTH = 200
+"""A limit of our own: Python's depends on who calls, and the same text must be read the same everywhere."""
+_BRACKETS_AND_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 class InvalidJsonError(ValueError):
@@ -92,16 +96,30 @@ def parse_arguments(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str, unique_keys: bool = False) -> Any:
-    """Strict JSON: no NaN, no Infinity, no number beyond a double. Raises InvalidJsonError."""
+    """Strict JSON: no NaN, no Infinity, no number beyond a double, at most MAX_DEPTH deep. Raises InvalidJsonError."""
+    if _is_deep(text):
+        raise InvalidJsonError(f"nested deeper than {MAX_DEPTH}")
     decoder = UNIQUE_KEYS_DECODER if unique_keys else STRICT_DECODER
     try:
         return decoder.decode(text)
     except json.JSONDecodeError as error:
         raise InvalidJsonError(error.msg, error.lineno, error.colno) from error
-    except RecursionError as error:
-        raise InvalidJsonError("nested too deeply") from error
     except ValueError as error:
         raise InvalidJsonError(str(error)) from error
+
+
+def _is_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for found in _BRACKETS_AND_STRINGS.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif found[0] in "]}":
+            depth -= 1
+    return False
 
 
 def json_type(value: Any) -> str:

@@ -209,7 +209,7 @@ def test_deep_arrays_are_an_error_and_deep_lines_a_problem(tmp_path: Path) -> No
     with pytest.raises(CorpusError, match=r"c\.json:1:5: "):
         survey(array, 1)
     lines.write_text(f"1\n{deep}\n2")
-    assert [row.problem.rpartition(": ")[2] for row in read(lines, 1)] == ["", "nested too deeply", ""]
+    assert [row.problem.rpartition(": ")[2] for row in read(lines, 1)] == ["", "nested deeper than 200", ""]
 
 
 def test_what_stands_behind_an_array_is_not_read(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def test_half_a_character_is_a_violation_not_a_crash() -> None:
         ("{'a': 1}", "Expecting property name"),
         ('{"a": 1} x', "Extra data"),
         ("", "Expecting value"),
-        ('{"a":' * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested deeper than 200"),
+        ("[" * 201 + "]" * 201, "nested deeper than 200"),
     ],
 )
 def test_arguments_are_strict(text: str, message: str) -> None:
@@ -157,3 +158,8 @@ def test_normalise(foreign: dict[str, Any], repaired: dict[str, Any]) -> None:
 @pytest.mark.parametrize("empty", [{}, {"properties": None}, {"type": "dict"}])
 def test_parameters_always_describe_an_object(empty: dict[str, Any]) -> None:
     assert normalise_parameters(empty) == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, '["' + "[" * 5000 + '\\""]', "[" + "[], " * 500 + "{}]"])
+def test_depth_is_counted_outside_of_strings(text: str) -> None:
+    assert parse_json(text) == json.loads(text)
