@@ -141,7 +141,7 @@ def mapped(batch: dict[str, list[str]], indices: list[int], model: str) -> dict[
     import numpy as np
 
     from octupus.data.caps import tools_called
-    from octupus.data.examine import Kept, Rules, examine_row
+    from octupus.data.examine import Kept, Rules, examine_rows
     from octupus.data.minhash import MinHasher, conversation_text
     from octupus.data.quality import QualityConfig
     from octupus.data.sources.reader import RawRow
@@ -152,16 +152,13 @@ def mapped(batch: dict[str, list[str]], indices: list[int], model: str) -> dict[
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     rules = Rules(model, TOKEN_BUDGET, False, QualityConfig(), None)
     convert = FORMATS["openai_messages"].bind(Path())
-    outcomes = [
-        outcome
-        for row, text in zip(indices, batch["text"], strict=True)
-        for outcome in examine_row(RawRow(row, parse_json(text), text), convert, rules)
-    ]
+    rows = [RawRow(row, parse_json(text), text) for row, text in zip(indices, batch["text"], strict=True)]
+    outcomes = examine_rows(rows, convert, rules)
     kept = [outcome for outcome in outcomes if isinstance(outcome, Kept)]
     hasher = MinHasher()
     signatures = hasher.signatures([conversation_text(each.conversation) for each in kept])
-    rows = [each.conversation.to_row() for each in kept]
-    columns: dict[str, list[object]] = {name: [row[name] for row in rows] for name in rows[0]}
+    records = [each.conversation.to_row() for each in kept]
+    columns: dict[str, list[object]] = {name: [record[name] for record in records] for name in records[0]}
     columns["ids"] = [np.array(each.rendered.ids, np.int32) for each in kept]
     columns["trained"] = [np.array(each.rendered.trained, np.bool_) for each in kept]
     columns["bands"] = [bands.tobytes() for bands in hasher.bands(signatures)]

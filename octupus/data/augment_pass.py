@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,15 @@ from octupus.data.examine import Dropped, Kept, Rules, examine
 from octupus.data.index import PASSED, REASONS, Index, Int32s
 from octupus.data.manifest import AugmentCounts
 from octupus.data.mixture import shuffled
-from octupus.data.reasons import Reason, Stage
+from octupus.data.reasons import Problem, Reason, Stage
 from octupus.data.records import RECORD
 from octupus.data.store import Store
 
 JOBS_PER_TASK = 1000
+_NOT_APPLICABLE: tuple[Stage, Problem] = (
+    Stage.AUGMENT,
+    (Reason.NOT_APPLICABLE, "the augmentation does not fit the conversation"),
+)
 POOL_ROWS = 2000
 """Rows whose tools distractors are chosen from."""
 
@@ -61,11 +66,9 @@ class AugmentPass:
         conversations = self._read(first)
         merged = np.flatnonzero(second >= 0)
         others = dict(zip(merged.tolist(), self._read(second[merged]), strict=True)) if len(merged) else {}
-        outcomes: list[Kept | Dropped] = []
-        for number, (name, conversation) in enumerate(
-            zip(jobs["augmentation"].to_pylist(), conversations, strict=True)
-        ):
-            made = augment(
+        names = jobs["augmentation"].to_pylist()
+        made = [
+            augment(
                 name,
                 conversation,
                 self.seed,
@@ -73,7 +76,9 @@ class AugmentPass:
                 pool=self.pool,
                 max_distractors=self.config.max_distractors,
             )
-            outcomes.append(_examined(made, conversation, self.rules))
+            for number, (name, conversation) in enumerate(zip(names, conversations, strict=True))
+        ]
+        outcomes = _examined(made, conversations, self.rules)
         return self.writer.write(self.first_block + task, self.place[first].tolist(), outcomes)
 
     def _read(self, rows: npt.NDArray[np.int64]) -> list[Conversation]:
@@ -127,12 +132,20 @@ def _pool(store: Store, index: Index, available: npt.NDArray[np.bool_], seed: in
     return tool_pool(Tool.model_validate(tool) for text in texts for tool in json.loads(text))
 
 
-def _examined(made: Conversation | None, origin: Conversation, rules: Rules) -> Kept | Dropped:
-    if made is None:
-        stage, problem = Stage.AUGMENT, (Reason.NOT_APPLICABLE, "the augmentation does not fit the conversation")
-    else:
-        outcome = examine(made.model_copy(update={"row": origin.row, "part": origin.part}), rules)
+def _examined(
+    made: Sequence[Conversation | None], origins: Sequence[Conversation], rules: Rules
+) -> list[Kept | Dropped]:
+    placed = [
+        None if each is None else each.model_copy(update={"row": origin.row, "part": origin.part})
+        for each, origin in zip(made, origins, strict=True)
+    ]
+    examined = iter(examine([each for each in placed if each is not None], rules))
+    outcomes: list[Kept | Dropped] = []
+    for each, origin in zip(placed, origins, strict=True):
+        outcome = _NOT_APPLICABLE if each is None else next(examined)
         if isinstance(outcome, Kept):
-            return outcome
-        stage, problem = outcome
-    return Dropped(origin.row, origin.part, stage, *problem, excerpt="")
+            outcomes.append(outcome)
+        else:
+            stage, (reason, detail) = outcome
+            outcomes.append(Dropped(origin.row, origin.part, stage, reason, detail, excerpt=""))
+    return outcomes

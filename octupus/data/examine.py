@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -55,8 +55,25 @@ class Rules:
     evaluation: EvaluationIndex | None
 
 
-def examine_row(raw: RawRow, convert: Convert, rules: Rules) -> Iterator[Kept | Dropped]:
-    """The conversations of a row, each kept or dropped. A row that cannot be converted gives one drop."""
+def examine_rows(rows: Iterable[RawRow], convert: Convert, rules: Rules) -> list[Kept | Dropped]:
+    """The conversations of rows, in order, each kept or dropped. A row that cannot be converted gives one drop."""
+    conversations: list[Conversation] = []
+    outcomes: list[Kept | Dropped | None] = []  # None: the next of `conversations`
+    excerpts: list[str] = []
+    for raw in rows:
+        for outcome in _converted(raw, convert):
+            if isinstance(outcome, Conversation):
+                conversations.append(outcome)
+                excerpts.append(raw.text[:EXCERPT_CHARACTERS])
+            outcomes.append(outcome if isinstance(outcome, Dropped) else None)
+    examined = iter(
+        outcome if isinstance(outcome, Kept) else _dropped(conversation.row, conversation.part, *outcome, excerpt)
+        for conversation, outcome, excerpt in zip(conversations, examine(conversations, rules), excerpts, strict=True)
+    )
+    return [next(examined) if outcome is None else outcome for outcome in outcomes]
+
+
+def _converted(raw: RawRow, convert: Convert) -> Iterator[Conversation | Dropped]:
     excerpt = raw.text[:EXCERPT_CHARACTERS]
     if raw.problem:
         yield _dropped(raw.row, 0, Stage.READ, (Reason.BROKEN_JSON, raw.problem), excerpt)
@@ -71,11 +88,7 @@ def examine_row(raw: RawRow, convert: Convert, rules: Rules) -> Iterator[Kept | 
         yield _dropped(raw.row, 0, Stage.CONVERT, problem, excerpt)
         return
     for part, conversation in enumerate(conversations):
-        try:
-            outcome = examine(conversation.model_copy(update={"row": raw.row, "part": part}), rules)
-        except RecursionError:
-            outcome = Stage.SCHEMA, (Reason.BAD_SCHEMA, "the tools or arguments are nested too deeply")
-        yield outcome if isinstance(outcome, Kept) else _dropped(raw.row, part, *outcome, excerpt)
+        yield conversation.model_copy(update={"row": raw.row, "part": part})
 
 
 def convert_row(value: Any, convert: Convert) -> tuple[Conversation, ...]:
@@ -89,9 +102,22 @@ def convert_row(value: Any, convert: Convert) -> tuple[Conversation, ...]:
     return conversations
 
 
-def examine(conversation: Conversation, rules: Rules) -> Kept | tuple[Stage, Problem]:
-    """The conversation repaired, judged and tokenised, or where and why it does not pass."""
-    mended = repair(conversation)
+def examine(conversations: Sequence[Conversation], rules: Rules) -> list[Kept | tuple[Stage, Problem]]:
+    """Each conversation repaired, judged and tokenised, or where and why it does not pass."""
+    judged = [_judged(conversation, rules) for conversation in conversations]
+    passed = [outcome for outcome in judged if isinstance(outcome, Conversation)]
+    tokenised = iter(tokenise(passed, _chat(rules.model), rules.token_budget))
+    return [
+        _finished(outcome, next(tokenised), rules) if isinstance(outcome, Conversation) else outcome
+        for outcome in judged
+    ]
+
+
+def _judged(conversation: Conversation, rules: Rules) -> Conversation | tuple[Stage, Problem]:
+    try:
+        mended = repair(conversation)
+    except RecursionError:
+        return Stage.SCHEMA, (Reason.BAD_SCHEMA, "the tools or arguments are nested too deeply")
     if isinstance(mended, tuple):
         return mended
     judged = assess(mended, rules.quality)
@@ -99,26 +125,21 @@ def examine(conversation: Conversation, rules: Rules) -> Kept | tuple[Stage, Pro
         return Stage.QUALITY, judged
     if not trains_something(judged):
         return Stage.QUALITY, (Reason.NO_ASSISTANT, "every assistant message is masked")
-    if rules.evaluation is not None:
-        problem = rules.evaluation.find(judged)
-        if problem:
-            return Stage.CONTAMINATION, problem
-    return _tokenised(judged, rules)
+    problem = rules.evaluation.find(judged) if rules.evaluation is not None else None
+    return (Stage.CONTAMINATION, problem) if problem else judged
 
 
-def _tokenised(conversation: Conversation, rules: Rules) -> Kept | tuple[Stage, Problem]:
-    chat = _chat(rules.model)
-    first: Problem | None = None
-    shorter: Conversation | None = conversation
-    while shorter is not None and trains_something(shorter):
-        rendered = tokenise(shorter, chat, rules.token_budget)
-        if isinstance(rendered, Rendered):
-            return Kept(shorter if first is None else flagged(shorter, "cut_too_long"), rendered)
-        first = first or rendered
-        if rendered[0] != Reason.TOO_LONG or not rules.cut_long:
-            break
+def _finished(conversation: Conversation, tokenised: Rendered | Problem, rules: Rules) -> Kept | tuple[Stage, Problem]:
+    """The conversation with its tokens; one that is too long is cut where that is asked for."""
+    if isinstance(tokenised, Rendered):
+        return Kept(conversation, tokenised)
+    shorter = prefix(conversation, len(conversation.messages) - 1)
+    while tokenised[0] == Reason.TOO_LONG and rules.cut_long and shorter is not None and trains_something(shorter):
+        (again,) = tokenise([shorter], _chat(rules.model), rules.token_budget)
+        if isinstance(again, Rendered):
+            return Kept(flagged(shorter, "cut_too_long"), again)
         shorter = prefix(shorter, len(shorter.messages) - 1)
-    return Stage.TOKENISE, first or (Reason.NO_ASSISTANT, "nothing is trained")
+    return Stage.TOKENISE, tokenised
 
 
 def _dropped(row: int, part: int, stage: Stage, problem: Problem, excerpt: str) -> Dropped:

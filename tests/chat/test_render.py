@@ -1,6 +1,5 @@
 """Rendering: golden ids and masks, the exported template, and text that pretends to be a control token."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from octupus.chat.render import render
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Conversation, FunctionCall, FunctionDefinition, Message, Tool, ToolCall
 from octupus.errors import VocabularyError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from chat_strategies import SPELLINGS, conversations, hostile_text, plain_text
-from conftest import write_tokenizer
+from tests.chat_strategies import SPELLINGS, conversations, hostile_text, plain_text
+from tests.conftest import write_tokenizer
 
 WEATHER = Tool(function=FunctionDefinition(name="get_weather", description="Weather of a city."))
 CALL = ToolCall(id="call_0", function=FunctionCall(name="get_weather", arguments='{"city": "Paris"}'))

@@ -13,7 +13,7 @@ from octupus.chat.registry import ModelChat, model_chat
 from octupus.chat.render import render
 from octupus.conversation import Conversation
 from octupus.data.contamination import EvaluationIndex
-from octupus.data.examine import EXCERPT_CHARACTERS, Dropped, Kept, Rules, examine, examine_row, writable
+from octupus.data.examine import EXCERPT_CHARACTERS, Dropped, Kept, Rules, examine, examine_rows, writable
 from octupus.data.quality import QualityConfig
 from octupus.data.reasons import Reason, Stage
 from octupus.data.sources import oasst, openai_messages
@@ -37,7 +37,11 @@ def chat(tokenizer_directory: Path) -> ModelChat:
 
 
 def examined(value: Any, rules: Rules, convert: Convert = openai_messages.convert) -> list[Kept | Dropped]:
-    return list(examine_row(RawRow(7, value, json.dumps(value)), convert, rules))
+    return examine_rows([RawRow(7, value, json.dumps(value))], convert, rules)
+
+
+def examine_one(dialogue: Conversation, rules: Rules) -> Kept | tuple[Stage, Any]:
+    return examine([dialogue], rules)[0]
 
 
 def kept(outcome: Kept | Dropped | tuple[Stage, Any]) -> Kept:
@@ -96,7 +100,7 @@ def test_the_loss_mask_decides_what_is_trained(rules: Rules, chat: ModelChat) ->
 def test_a_masked_call_is_read_but_not_trained(rules: Rules, chat: ModelChat) -> None:
     wrong = called("a", arguments='{"city": "Paris"}')
     dialogue = conversation(user(), wrong, result("a", "unknown"), called("b"), result("b"), said("done"))
-    outcome = kept(examine(dialogue, rules))
+    outcome = kept(examine_one(dialogue, rules))
     ids, mask = outcome.rendered.ids, outcome.rendered.trained
     assert "masked_schema_error" in outcome.conversation.flags
     assert "Paris" in chat.tokenizer.decode(ids)
@@ -134,7 +138,7 @@ def test_long_conversations_are_dropped_or_cut(rules: Rules, chat: ModelChat) ->
         (whole, False, 8),
         (whole - 1, False, None),
     ):
-        outcome = examine(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=cut))
+        outcome = examine_one(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=cut))
         if ends is None:
             assert outcome == (
                 Stage.TOKENISE,
@@ -151,7 +155,7 @@ def test_long_conversations_are_dropped_or_cut(rules: Rules, chat: ModelChat) ->
 def test_a_cut_leaves_something_to_train_or_nothing(rules: Rules, chat: ModelChat) -> None:
     dialogue = conversation(user("a"), said("b"), user(LONG), said("c"), loss=(False, False, False, True))
     budget = lengths(dialogue, chat)[1] - 1
-    outcome = examine(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=True))
+    outcome = examine_one(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=True))
     assert isinstance(outcome, tuple)
     assert (outcome[0], outcome[1][0]) == (Stage.TOKENISE, Reason.TOO_LONG)
 
@@ -160,7 +164,7 @@ def test_unanswered_calls_of_a_cut_turn_fall_away_with_it(rules: Rules, chat: Mo
     """A cut never leaves the results of a call without the answer that follows."""
     dialogue = conversation(user("a"), said("b"), user("c"), called("x"), result("x", LONG), said("d"))
     budget = lengths(dialogue, chat)[2] - 1
-    made = kept(examine(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=True)))
+    made = kept(examine_one(dialogue, dataclasses.replace(rules, token_budget=budget, cut_long=True)))
     assert made.conversation.messages == dialogue.messages[:4]
 
 
@@ -190,7 +194,7 @@ def test_each_drop_names_its_stage(rules: Rules, value: Any, stage: Stage, reaso
 
 def test_a_broken_line(rules: Rules) -> None:
     raw = RawRow(3, None, "{" + "\ud800" * 300, "c.json:4:1: broken")
-    (outcome,) = examine_row(raw, openai_messages.convert, rules)
+    (outcome,) = examine_rows([raw], openai_messages.convert, rules)
     assert dropped(outcome) == (Stage.READ, Reason.BROKEN_JSON)
     assert isinstance(outcome, Dropped)
     assert (outcome.row, outcome.detail) == (3, "c.json:4:1: broken")
@@ -205,7 +209,7 @@ def test_what_masks_leave_untrained_is_dropped(rules: Rules) -> None:
         called("a", arguments='{"city": "Oslo"}'),
         tools=(tool(schema={"properties": {"city": {"type": "string"}}}),),
     )
-    outcome = examine(dialogue, dataclasses.replace(rules, quality=quality))
+    outcome = examine_one(dialogue, dataclasses.replace(rules, quality=quality))
     assert isinstance(outcome, tuple)
     assert (outcome[0], outcome[1][0]) == (Stage.QUALITY, Reason.NO_ASSISTANT)
 
@@ -214,12 +218,12 @@ def test_contamination(rules: Rules) -> None:
     question = "Which of the nine planets of our sun has the longest day of them all?"
     evaluation = EvaluationIndex.build([conversation(user(question), tools=())], "exam.json")
     strict = dataclasses.replace(rules, evaluation=evaluation)
-    outcome = examine(conversation(user(question.upper()), said("Venus.")), strict)
+    outcome = examine_one(conversation(user(question.upper()), said("Venus.")), strict)
     assert isinstance(outcome, tuple)
     stage, (reason, detail) = outcome
     assert (stage, reason) == (Stage.CONTAMINATION, Reason.CONTAMINATED)
     assert "exam.json" in detail
-    kept(examine(conversation(user("Which planet has the longest day?"), said("Venus.")), strict))
+    kept(examine_one(conversation(user("Which planet has the longest day?"), said("Venus.")), strict))
 
 
 # Nesting
@@ -232,7 +236,7 @@ def test_deep_tools_have_a_reason(rules: Rules, keyword: str, depth: int) -> Non
     for _ in range(depth):
         deep = {"type": "object", keyword: {"a": deep}}
     value = {**messages("a", "b"), "tools": [{"name": "f", "parameters": deep}]}
-    (outcome,) = examine_row(RawRow(0, value, "{}"), openai_messages.convert, rules)
+    (outcome,) = examine_rows([RawRow(0, value, "{}")], openai_messages.convert, rules)
     if isinstance(outcome, Dropped):
         assert outcome.reason in (Reason.BAD_SCHEMA, Reason.WRONG_SHAPE, Reason.PARSE_TOOLS)
     assert isinstance(outcome, Kept) == (depth == 100)
@@ -244,7 +248,7 @@ def test_deep_arguments_have_a_reason(rules: Rules, depth: int) -> None:
     dialogue = conversation(
         user(), called("x", arguments=arguments), tools=(tool(schema={"additionalProperties": True}),)
     )
-    outcome = examine(dialogue, rules)
+    outcome = examine_one(dialogue, rules)
     if depth == 100:
         kept(outcome)
     else:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from octupus.data.block import BlockWriter
-from octupus.data.examine import Dropped, Kept, Rules, examine_row
+from octupus.data.examine import Dropped, Kept, Rules, examine_rows
 from octupus.data.minhash import MinHasher
 from octupus.data.quality import QualityConfig
 from octupus.data.reasons import Reason, Stage
@@ -235,7 +235,7 @@ def _run(form: str, path: Path, tokenizer_directory: Path) -> tuple[int, pa.Tabl
         for raw in read_block(block):
             assert raw.row == read
             read += 1
-            made = list(examine_row(raw, convert, rules))
+            made = examine_rows([raw], convert, rules)
             assert made
             outcomes += made
     for outcome in outcomes:

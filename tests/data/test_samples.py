@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from octupus.conversation import Conversation
-from octupus.data.examine import Dropped, Kept, Rules, examine_row
+from octupus.data.examine import Dropped, Kept, Rules, examine_rows
 from octupus.data.quality import QualityConfig
 from octupus.data.reasons import Reason
 from octupus.data.sources.corpora import CORPORA
@@ -107,7 +107,7 @@ def examine(shared: Callable[[str], Path], tokenizer_directory: Path) -> Examine
         path = shared(f"corpora/samples/{name}.jsonl")
         convert = FORMATS[CORPORA[CORPUS_OF[name]].form].bind(path)
         chosen = rules[name.startswith("wildchat")]
-        return [outcome for row in read_rows(path) for outcome in examine_row(row, convert, chosen)]
+        return examine_rows(read_rows(path), convert, chosen)
 
     return examined
 

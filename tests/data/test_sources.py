@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.conversation import Conversation
-from octupus.data.examine import Dropped, Kept, Rules, convert_row, examine_row
+from octupus.data.examine import Dropped, Kept, Rules, convert_row, examine_rows
 from octupus.data.quality import QualityConfig
 from octupus.data.reasons import Reason, Stage
 from octupus.data.sources import alpaca, openai_messages, sharegpt
@@ -321,7 +321,7 @@ def test_any_json_converts_or_has_a_reason(converters: dict[str, Convert], value
 def test_a_row_is_kept_or_dropped(
     converters: dict[str, Convert], rules: Rules, value: Any, name: str, problem: str
 ) -> None:
-    outcomes = list(examine_row(RawRow(3, value, json.dumps(value), problem), converters[name], rules))
+    outcomes = examine_rows([RawRow(3, value, json.dumps(value), problem)], converters[name], rules)
     assert outcomes
     for part, outcome in enumerate(outcomes):
         if isinstance(outcome, Dropped):
@@ -336,7 +336,7 @@ def test_a_row_is_kept_or_dropped(
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_good_row_of_every_format_is_kept(converters: dict[str, Convert], rules: Rules, name: str) -> None:
     text = json.dumps(ROWS[name])
-    outcomes = list(examine_row(RawRow(0, ROWS[name], text), converters[name], rules))
+    outcomes = examine_rows([RawRow(0, ROWS[name], text)], converters[name], rules)
     if name == "bfcl":  # questions without answers, to be compared with, never to be trained on
         assert [(each.stage, each.reason) for each in outcomes if isinstance(each, Dropped)] == [
             (Stage.STRUCTURE, Reason.NO_ASSISTANT)
@@ -383,7 +383,7 @@ def test_real_corpora_convert(
     rows = list(read_rows(path))
     assert detect_format([row.value for row in rows[:5]], path) == form
     convert = FORMATS[form].bind(path)
-    outcomes = [outcome for row in rows for outcome in examine_row(row, convert, rules)]
+    outcomes = examine_rows(rows, convert, rules)
     assert all(isinstance(outcome, Kept) for outcome in outcomes)
     found = Counter(flag for each in outcomes if isinstance(each, Kept) for flag in each.conversation.flags)
     assert {flag: count for flag, count in found.items() if flag.startswith(("cut_", "masked_"))} == flags

@@ -24,18 +24,18 @@ def conversation(loss: tuple[bool, ...] = ()) -> Conversation:
 
 
 def test_the_renderer_of_serving_is_used(chat: ModelChat) -> None:
-    rendered = tokenise(conversation(), chat, 100)
+    (rendered,) = tokenise([conversation()], chat, 100)
     assert rendered == render(conversation(), chat.dialect, chat.tokenizer)
 
 
 def test_the_budget_is_inclusive(chat: ModelChat) -> None:
     length = len(render(conversation(), chat.dialect, chat.tokenizer).ids)
-    assert isinstance(tokenise(conversation(), chat, length), Rendered)
-    assert tokenise(conversation(), chat, length - 1) == (
-        Reason.TOO_LONG,
-        f"{length} tokens are more than token_budget {length - 1}",
-    )
+    assert isinstance(tokenise([conversation()], chat, length)[0], Rendered)
+    too_long = Reason.TOO_LONG, f"{length} tokens are more than token_budget {length - 1}"
+    assert tokenise([conversation()], chat, length - 1) == [too_long]
 
 
 def test_nothing_trained_is_dropped(chat: ModelChat) -> None:
-    assert tokenise(conversation(loss=(False, False)), chat, 100) == (Reason.NO_ASSISTANT, "no token would be trained")
+    assert tokenise([conversation(loss=(False, False))], chat, 100) == [
+        (Reason.NO_ASSISTANT, "no token would be trained")
+    ]

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,10 +11,6 @@ import psutil
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
-
-from tiny_model import write_base_model, write_packs
 
 from octupus.chat.registry import model_chat
 from octupus.errors import TrainingError
@@ -37,6 +32,7 @@ from octupus.train.prepared import read_prepared
 from octupus.train.schedule import cosine_with_min_lr
 from octupus.train.stage import pack_plan
 from octupus.train.vocabulary import edit_vocabulary
+from tests.train.tiny_model import write_base_model, write_packs
 
 STEPS = 60
 CHECKPOINT_EVERY = 10

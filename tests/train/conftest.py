@@ -1,16 +1,12 @@
 """The tiny base model, the same with control tokens, and packs for it; made once."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_model import write_base_model, write_packs
-
 from octupus.train.config import VocabularyConfig
 from octupus.train.vocabulary import edit_vocabulary
+from tests.train.tiny_model import write_base_model, write_packs
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_model import write_base_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from octupus.chat.octupus import OCTUPUS
@@ -17,6 +16,7 @@ from octupus.conversation import Conversation, FunctionCall, FunctionDefinition,
 from octupus.errors import VocabularyError
 from octupus.train.config import VocabularyConfig
 from octupus.train.vocabulary import DESCRIPTIONS, edit_vocabulary
+from tests.train.tiny_model import write_base_model
 
 Edited = tuple[Path, Path]
 

@@ -95,10 +95,14 @@ def write_packs(directory: Path, model: Path, *, packs: int = 20, documents: int
         dialect="octupus",
         tokenizer_sha256=chat.tokenizer.sha256,
         template_sha256="",
+        code_sha256="",
         shards=tuple(entries),
         sources={},
+        mixture=(),
+        augmented={},
         kinds={},
         languages={},
+        flags={},
         inputs=(),
     )
     write_manifest(directory, manifest)
