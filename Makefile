@@ -19,7 +19,7 @@ check: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest tests --ignore tests/integration --ignore tests/soak
+	$(BIN)/pytest -n auto tests --ignore tests/integration --ignore tests/soak
 
 integration: setup
 	$(BIN)/pytest tests/integration

@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--cpus", type=int, default=2)
+    parser.add_argument("--brief", action="store_true", help="rows of a sentence or two, to see growth and memory")
     parser.add_argument("--compare-to", type=int, default=100_000, help="most rows that datasets.map is run on")
     parser.add_argument("--side", choices=["octupus", "datasets"], help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
@@ -47,7 +48,7 @@ def main() -> None:
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as scratch:
             directory = Path(scratch)
-            write_corpus(directory / "corpus.jsonl", rows)
+            write_corpus(directory / "corpus.jsonl", rows, brief=arguments.brief)
             write_model(directory / "model", arguments.tokenizer)
             speeds = {}
             for side in ("octupus", "datasets"):

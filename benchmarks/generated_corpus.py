@@ -16,9 +16,13 @@ _HAN = "天地人山水火风雨日月星云春夏秋冬东西南北大小多少
 
 
 class Generator:
-    """Rows in OpenAI's form: two in three with tools, one in four Chinese, one in twenty faulty or a repetition."""
+    """Rows in OpenAI's form: two in three with tools, one in four Chinese, one in twenty faulty or a repetition.
 
-    def __init__(self, seed: int) -> None:
+    `brief` rows say a sentence or two and have one tool, so that a million of them take minutes.
+    """
+
+    def __init__(self, seed: int, brief: bool = False) -> None:
+        self.brief = brief
         random = Random(seed)
         words = ["".join(random.choices(_SYLLABLES, k=random.randint(1, 4))) for _ in range(8000)]
         self.sentences = {
@@ -38,7 +42,7 @@ class Generator:
             return repeated
         language = "zh" if random.random() < 0.25 else "en"
         # Lengths of real corpora spread over two orders of magnitude.
-        length = min(120, max(1, int(random.lognormvariate(1.9, 0.8))))
+        length = 1 if self.brief else min(120, max(1, int(random.lognormvariate(1.9, 0.8))))
         if random.random() < 0.33:
             turns = random.choice((1, 1, 2, 3))
             messages = []
@@ -55,7 +59,7 @@ class Generator:
         return joiner.join(random.choices(self.sentences[language], k=sentences))
 
     def _calling(self, random: Random, language: str, length: int, faulty: bool) -> dict[str, Any]:
-        tools = random.sample(self.tools, random.choice((1, 2, 3, 5)))
+        tools = random.sample(self.tools, 1 if self.brief else random.choice((1, 2, 3, 5)))
         name = "unknown" if faulty else tools[0]["function"]["name"]
         value = random.choice(self.words)
         arguments = json.dumps({"query": value, "limit": random.randint(1, 9)})
@@ -69,9 +73,9 @@ class Generator:
         return {"messages": messages, "tools": json.dumps(tools)}
 
 
-def write_corpus(path: Path, rows: int, seed: int = 0) -> None:
+def write_corpus(path: Path, rows: int, seed: int = 0, brief: bool = False) -> None:
     """A .jsonl file of generated rows."""
-    generator = Generator(seed)
+    generator = Generator(seed, brief)
     with path.open("w", encoding="utf-8") as stream:
         for number in range(rows):
             stream.write(json.dumps(generator.row(number), ensure_ascii=False) + "\n")

@@ -21,7 +21,7 @@ from octupus.data.records import DROP, RECORD
 from octupus.data.shards import write_shard
 from octupus.data.store import Store, mapped_table, runs
 
-ROWS_PER_FILE = 20_000
+ROWS_PER_FILE = 10_000
 """Records in one parquet file, and drops in one row group: fixed, so that blocks of any size give the same bytes."""
 
 WRITTEN = pa.schema([("file", pa.string()), ("sha256", pa.string()), ("packs", pa.int64())])
