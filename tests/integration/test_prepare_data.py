@@ -342,7 +342,7 @@ def test_real_corpora(configuration: Callable[..., PrepareConfig], shared: Calla
     dropped = [manifest.sources[name].dropped for name in names]
     assert dropped == [
         {"duplicate": 27, "near_duplicate": 4},
-        {"duplicate": 31, "near_duplicate": 1},
+        {"duplicate": 31, "near_duplicate": 2},
         {"duplicate": 10},
     ]
     mended = {flag: count for flag, count in manifest.flags.items() if flag.startswith(("cut_", "masked_"))}
