@@ -98,7 +98,8 @@ class IndexBuilder:
     def add(self, table: pa.Table) -> None:
         """The next rows."""
         for name in ("place", "row", "part", "block", "offset", "tokens", "trained_tokens", "augmentations"):
-            self._append(name, table[name].to_numpy())
+            # A copy: the column itself would hold its whole block in Ray's object store.
+            self._append(name, np.array(table[name].to_numpy()))
         for name, codes in self._codes.items():
             values = [PASSED if value is None else codes[value] for value in table[name].to_pylist()]
             self._append(name, np.array(values, np.int8))

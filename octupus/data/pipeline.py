@@ -66,7 +66,7 @@ from octupus.telemetry import event, progress, write_run_record
 
 logger = logging.getLogger(__name__)
 
-ROWS_PER_BLOCK = 1000
+ROWS_PER_BLOCK = 2000
 HELD_OUT_FILE = "held_out.parquet"
 DROPS_FILE = "drops.parquet"
 
