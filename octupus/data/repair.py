@@ -17,7 +17,7 @@ from octupus.data.reasons import Problem, Reason, Stage
 from octupus.data.sources.turns import in_schema_order
 from octupus.errors import ConversionError
 from octupus.schema.coercion import coerce
-from octupus.schema.repair import normalise_parameters
+from octupus.schema.repair import is_flat, normalise_parameters, parameters_from_flat
 from octupus.schema.tool_names import ToolNameCollisionError, safe_names
 from octupus.schema.validation import InvalidJsonError, check_schema, parse_arguments
 
@@ -102,7 +102,8 @@ def _with_usable_tools(conversation: Conversation) -> Conversation:
 @lru_cache(maxsize=4096)
 def _normalised(parameters: str) -> dict[str, Any]:
     """Remembered by their text, since many rows show the same tools. The result is shared: do not change it."""
-    return normalise_parameters(json.loads(parameters))
+    schema = json.loads(parameters)
+    return parameters_from_flat(schema, None) if is_flat(schema) else normalise_parameters(schema)
 
 
 def _renamed(message: Message, names: dict[str, str]) -> Message:

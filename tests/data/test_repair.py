@@ -256,3 +256,14 @@ def test_what_repair_returns_is_right_and_stays(broken: Conversation) -> None:
         assert outcome.trained(position) <= broken.trained(position)
     originals = outcome.meta.get("tool_names", {})
     assert {originals.get(name, name) for name in names(outcome)} == {each.function.name for each in broken.tools}
+
+
+def test_parameters_written_flat_are_wrapped() -> None:
+    flat = {"city": {"type": "str", "description": "where"}, "days": {"type": "int, optional", "default": 3}}
+    mended = repair(conversation(user(), called("a", arguments='{"city": "Rome"}'), tools=(tool("f", flat),)))
+    assert isinstance(mended, Conversation)
+    schema = mended.tools[0].function.parameters
+    assert schema["type"] == "object"
+    assert schema["properties"]["city"]["type"] == "string"
+    assert schema["required"] == ["city"]
+    assert mended.flags == ()
