@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-PLACE = ("source", "split", "row", "part")
 PLACE_COLUMNS = [("source", pa.string()), ("split", pa.string()), ("row", pa.int64()), ("part", pa.int64())]
 
 RECORD = pa.schema(
