@@ -14,12 +14,14 @@ from octupus.errors import ConfigError
 from octupus.quickstart.config import SmallModelConfig
 from octupus.serve.config import ServeConfig
 from octupus.train.config import StageConfig, VocabularyConfig
+from octupus.train.merge_config import MergeConfig
 
 _MODELS: dict[str, type[BaseModel]] = {
     "prepare": PrepareConfig,
     "reanswer": ReanswerConfig,
     "train": StageConfig,
     "edit_tokenizer": VocabularyConfig,
+    "merge_lora": MergeConfig,
     "make_small_model": SmallModelConfig,
 }
 

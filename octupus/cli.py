@@ -3,6 +3,7 @@
 octupus quickstart        train, serve and ask a small model on this machine
 octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
+octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
 """
 
@@ -18,7 +19,11 @@ from octupus.errors import OctupusError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Errors that a person can act on are printed as one line; exit code 2."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and parsed.run is not _plan:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    parsed.rest = rest
     try:
         return int(parsed.run(parsed))
     except OctupusError as error:
@@ -71,6 +76,30 @@ def _parser() -> argparse.ArgumentParser:
     check_tools.add_argument("--backend", default="llguidance", help="llguidance or lm-format-enforcer")
     check_tools.set_defaults(run=_check_tools)
 
+    plan = commands.add_parser(
+        "plan",
+        help="say what a training stage needs, and whether it fits a GPU",
+        description="Memory of a worker by part, steps, tokens and hours of a stage, before a GPU is rented. Exit code "
+        "2, with what would make it fit, when it does not fit the GPU. Without --gpu the table alone is printed.",
+        epilog="What is not listed here is a dotted flag of the stage's configuration, such as --engine.zero_stage 3, "
+        "and stands behind FILE.",
+        allow_abbrev=False,
+    )
+    plan.add_argument(
+        "file", type=Path, metavar="FILE", help="configuration of the stage, such as jobs/train_stg2.yaml"
+    )
+    plan.add_argument("--gpu", help="GPU to compare with, such as h100-80gb; an unknown name lists the known ones")
+    plan.add_argument("--gpus", type=int, metavar="N", help="number of GPUs (scaling.workers)")
+    plan.add_argument(
+        "--model-config", type=Path, metavar="PATH", help="config.json, or a directory with it, in place of model"
+    )
+    plan.add_argument("--packs", type=int, metavar="N", help="number of packs, where the data is not prepared yet")
+    plan.add_argument("--token-budget", type=int, metavar="T", help="tokens of such a pack")
+    plan.add_argument(
+        "--mfu", type=float, default=0.40, help="share of the GPU's peak that is assumed to be reached (%(default)s)"
+    )
+    plan.set_defaults(run=_plan)
+
     doctor = commands.add_parser("doctor", help="compare this machine with what octupus is tested with")
     doctor.add_argument("--port", type=int, default=8000, help="port that serving will need (%(default)s)")
     doctor.set_defaults(run=_doctor)
@@ -105,6 +134,22 @@ def _check_tools(parsed: argparse.Namespace) -> int:
     from octupus.check_tools import check_tools
 
     return check_tools(parsed.file, parsed.backend)
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    from octupus.plan_stage import PlanOptions, plan
+
+    options = PlanOptions(
+        file=parsed.file,
+        overrides=tuple(parsed.rest),
+        gpu=parsed.gpu,
+        gpus=parsed.gpus,
+        model_config=parsed.model_config,
+        packs=parsed.packs,
+        token_budget=parsed.token_budget,
+        mfu=parsed.mfu,
+    )
+    return plan(options)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

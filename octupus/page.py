@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ th { text-align: left; color: #566073 } td.number { text-align: right; font-vari
 pre { background: #f5f7fa; padding: .8rem; overflow-x: auto; white-space: pre-wrap }
 svg { max-width: 100%; height: auto }
 """
+
+_DENSE = 500
+"""Curves of more points are drawn with a thin line."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,33 @@ def preformatted(value: str) -> str:
     return f"<pre>{html.escape(value)}</pre>"
 
 
-def line_chart(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], x_label: str, y_label: str) -> str:
-    """Curves by name, each as its x and y values."""
+def line_chart(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    x_label: str,
+    y_label: str,
+    faint: Collection[str] = (),
+    dotted: Collection[str] = (),
+    log_y: bool = False,
+) -> str:
+    """Curves by name, each as its x and y values; `faint` ones stay in the background, `dotted` ones mark points."""
     figure, axes = _axes(x_label, y_label)
     for name, (x_values, y_values) in series.items():
-        axes.plot(x_values, y_values, label=name, linewidth=1.4)
+        width = 0.8 if name in faint or len(x_values) > _DENSE else 1.4
+        marker = "o" if name in dotted else None
+        colour = "#9db7d5" if name in faint else None
+        axes.plot(x_values, y_values, label=_plain(name), linewidth=width, marker=marker, markersize=4, color=colour)
+    if log_y:
+        axes.set_yscale("log")
     if len(series) > 1:
         axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def stacked_chart(x_values: Sequence[float], parts: Mapping[str, Sequence[float]], x_label: str, y_label: str) -> str:
+    """Areas on top of each other, one for each name, over the same x values."""
+    figure, axes = _axes(x_label, y_label)
+    axes.stackplot(x_values, list(parts.values()), labels=[_plain(name) for name in parts])
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
     return _svg(figure)
 
 

@@ -79,14 +79,14 @@ def git_revision() -> str | None:
     return answer.stdout.strip() or None
 
 
+def run_record(config: BaseModel) -> dict[str, Any]:
+    """What made a run's outputs: the resolved configuration, versions and git revision."""
+    return {"config": config.model_dump(mode="json"), "versions": versions.installed(), "git_revision": git_revision()}
+
+
 def write_run_record(directory: Path, config: BaseModel) -> None:
-    """Write `run.json`: the resolved configuration, versions and git revision that made what is in `directory`."""
-    record = {
-        "config": config.model_dump(mode="json"),
-        "versions": versions.installed(),
-        "git_revision": git_revision(),
-    }
-    write_json(directory / "run.json", record)
+    """Write the run record as `run.json` in `directory`."""
+    write_json(directory / "run.json", run_record(config))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -94,9 +94,9 @@ def quickstart(options: Options) -> int:
                 base_url = stack.enter_context(endpoint(plan.export, MODEL_ID, options.port))
             with _step(outcome, "ask held-out requests"):
                 asked = ask(base_url, MODEL_ID, requests)
-            run_directories = {name: stage.run.directory for name, stage in plan.stages.items()}
+            run_locations = {name: stage.run.location for name, stage in plan.stages.items()}
             run_s = time.monotonic() - started
-            summary = Summary(asked, outcome.manifests, outcome.stages, run_directories, outcome.seconds, run_s)
+            summary = Summary(asked, outcome.manifests, outcome.stages, run_locations, outcome.seconds, run_s)
             summary.write(plan.root)
             summary.print(Console(width=None if sys.stdout.isatty() else 100))
             event(logger, "report_written", page=plan.root / "report.html", values=plan.root / "report.json")

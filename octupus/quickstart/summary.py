@@ -21,6 +21,7 @@ from octupus.evaluate.scoring import Reply, Score, score
 from octupus.telemetry import write_json
 from octupus.train.launch import TrainResult
 from octupus.train.metrics import read_metrics
+from octupus.train.storage import Storage
 
 CONSTRAINED, STREAMED, UNCONSTRAINED = "constraint on", "constraint on, streamed", "constraint off"
 _PASSES = {CONSTRAINED: (False, True), STREAMED: (True, True), UNCONSTRAINED: (False, False)}
@@ -60,7 +61,7 @@ class Summary:
     asked: Asked
     manifests: Mapping[str, Manifest]
     stages: Mapping[str, TrainResult]
-    run_directories: Mapping[str, Path]
+    run_locations: Mapping[str, str]
     step_seconds: Mapping[str, float]
     run_s: float
 
@@ -139,8 +140,8 @@ class Summary:
 
     def _loss_chart(self) -> str:
         curves = {}
-        for name, directory in self.run_directories.items():
-            metrics = read_metrics(directory)
+        for name, location in self.run_locations.items():
+            metrics = read_metrics(Storage(location))
             curves[name] = ([step.step for step in metrics], [step.loss for step in metrics])
         return page.line_chart(curves, "step", "loss per trained token")
 

@@ -1,15 +1,15 @@
-"""Checkpoints of a run: `<storage>/<run>/step_00000123/{state.json, rng_<rank>.pt, ds/...}`.
+"""Writing and reading the state of a run: the engine's shards and the workers' random generators.
 
-Each worker writes its share to a temporary directory; Ray Train copies the shares into one directory of the run's
-storage while training goes on.
+A worker writes its share to its own disk, which the step waits for, and a thread stores it while training goes on.
 """
 
 from __future__ import annotations
 
-import json
 import random
+import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +17,142 @@ import numpy as np
 import torch
 
 from octupus import versions
-from octupus.errors import TrainingError
-from octupus.telemetry import write_json
+from octupus.errors import OutputError
+from octupus.train import checkpoint_store
+from octupus.train.checkpoint_store import Checkpoint, RunIdentity, share_name, share_record
+from octupus.train.config import StageConfig
 from octupus.train.engine import Engine
+from octupus.train.group import WorkerGroup
+from octupus.train.storage import Storage
 
-STATE = "state.json"
 ENGINE_STATE = "ds"
 
 
 @dataclass(frozen=True)
-class RunIdentity:
-    """What must stay the same for a run to continue exactly."""
+class _Pending:
+    """A checkpoint that is being stored."""
 
-    seed: int
-    world: int
-    packs_per_step: int
-    manifest_sha256: str
+    checkpoint: Checkpoint
+    share: Future[None]
 
 
-@dataclass(frozen=True)
-class RunState:
-    """How far a run has come."""
+class CheckpointWriter:
+    """Writes the checkpoints of one worker."""
 
-    step: int
-    """Steps done."""
-    tokens: int
-    """Tokens seen over all workers."""
+    def __init__(self, storage: Storage, config: StageConfig, identity: RunIdentity, group: WorkerGroup) -> None:
+        self._storage = storage
+        self._config = config
+        self._identity = identity
+        self._group = group
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._pending: _Pending | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether this worker's share of a checkpoint that is not yet committed is stored."""
+        return self._pending is not None and self._pending.share.done() and self._pending.share.exception() is None
+
+    @property
+    def problem(self) -> str | None:
+        """Why storing the share failed, if it did."""
+        if self._pending is None or not self._pending.share.done():
+            return None
+        error = self._pending.share.exception()
+        if error is None:
+            return None
+        if not isinstance(error, OutputError):
+            raise error
+        return f"the checkpoint of step {self._pending.checkpoint.step} could not be stored: {error}"
+
+    def save(self, engine: Engine, step: int, tokens: int) -> None:
+        """Write a checkpoint and begin to store it; waits for an earlier one first. Collective."""
+        self.finish()
+        rank = self._group.rank
+        directory = Path(tempfile.mkdtemp(prefix=f"octupus_checkpoint_{rank}_"))
+        try:
+            engine.save(directory / ENGINE_STATE)
+            torch.save(_random_state(), directory / f"rng_{rank}.pt")
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+            shutil.rmtree(directory, ignore_errors=True)
+            raise OutputError(
+                f"the checkpoint of step {step} cannot be written to {directory}: {error}; free space there, or set "
+                "TMPDIR to a larger disk"
+            ) from error
+        checkpoint = Checkpoint(
+            step=step,
+            tokens=tokens,
+            workers=self._group.world,
+            identity=dict(self._identity.values),
+            config=self._config.model_dump(mode="json"),
+            versions=versions.installed(),
+        )
+        self._pending = _Pending(checkpoint, self._thread.submit(self._store, directory, checkpoint.directory))
+
+    def commit(self) -> None:
+        """Make the stored checkpoint count and delete old ones. To be called when `stored` holds on all workers.
+
+        Raises OutputError on rank 0 alone, which is the one that writes.
+        """
+        if self._pending is None:
+            return
+        checkpoint, self._pending = self._pending.checkpoint, None
+        if self._group.rank == 0:
+            checkpoint_store.commit(self._storage, checkpoint)
+            checkpoint_store.prune(self._storage, self._config.checkpoint.keep)
+
+    def finish(self) -> None:
+        """Wait until the checkpoint counts. Collective; raises TrainingError on every worker when it cannot."""
+        if self._pending is None:
+            return
+        self._pending.share.exception()
+        self._group.agree(self.problem)
+        failure = None
+        try:
+            self.commit()
+        except OutputError as error:
+            failure = str(error)
+        self._group.agree(failure)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=True)
+
+    def _store(self, directory: Path, name: str) -> None:
+        try:
+            sizes = {
+                str(path.relative_to(directory)): path.stat().st_size for path in directory.rglob("*") if path.is_file()
+            }
+            self._storage.upload(directory, name)
+            self._storage.write(f"{name}/{share_name(self._group.rank)}", share_record(sizes))
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def report_checkpoint(
-    engine: Engine, identity: RunIdentity, state: RunState, config_sha256: str, rank: int, loss: float
-) -> None:
-    """Write a checkpoint and hand it to Ray Train, which stores it in the background. Collective."""
-    import ray.train
-
-    directory = Path(tempfile.mkdtemp(prefix=f"octupus_checkpoint_{rank}_"))
-    engine.save(directory / ENGINE_STATE)
-    torch.save(_random_state(), directory / f"rng_{rank}.pt")
-    if rank == 0:
-        record = asdict(state) | asdict(identity) | {"config_sha256": config_sha256, "versions": versions.installed()}
-        write_json(directory / STATE, record)
-    ray.train.report(
-        {"step": state.step, "loss": loss},
-        checkpoint=ray.train.Checkpoint.from_directory(str(directory)),
-        checkpoint_dir_name=f"step_{state.step:08d}",
-        checkpoint_upload_mode=ray.train.CheckpointUploadMode.ASYNC,
-        delete_local_checkpoint_after_upload=True,
-    )
+def find_checkpoint(storage: Storage, group: WorkerGroup) -> Checkpoint | None:
+    """The checkpoint to continue from, the same on every worker; beginnings of newer ones are deleted. Collective."""
+    found = None
+    if group.rank == 0:
+        found = checkpoint_store.newest(storage)
+        checkpoint_store.clear_after(storage, found.step if found else 0)
+    chosen: Checkpoint | None = group.from_first(found)
+    return chosen
 
 
-def restore(directory: Path, engine: Engine, identity: RunIdentity, rank: int) -> RunState:
-    """Load a checkpoint into the engine and the random generators.
+def restore(storage: Storage, checkpoint: Checkpoint, engine: Engine, group: WorkerGroup) -> None:
+    """Load a checkpoint into the engine and the random generators. Collective.
 
-    Raises TrainingError when it belongs to other data, another seed, another global batch or another number of
-    workers: continuing would train some packs twice and others never.
+    With another number of workers the generators start anew from their seeds: dropout then differs, packs do not.
     """
-    record = json.loads((directory / STATE).read_text("utf-8"))
-    for name, value in asdict(identity).items():
-        if record[name] != value:
-            raise TrainingError(
-                f"the checkpoint of step {record['step']} was written with {name} {record[name]}, but this run has "
-                f"{value}; restore the old value, or start anew under another run.name"
-            )
-    engine.load(directory / ENGINE_STATE)
-    # weights_only=False: the file is our own and holds numpy's and Python's generators, which are no tensors.
-    _set_random_state(torch.load(directory / f"rng_{rank}.pt", weights_only=False))
-    return RunState(step=record["step"], tokens=record["tokens"])
+    local = storage.local
+    directory = Path(tempfile.mkdtemp(prefix="octupus_restore_")) if local is None else local / checkpoint.directory
+    if local is None:
+        storage.download(checkpoint.directory, directory)
+    engine.load(directory / ENGINE_STATE, checkpoint.workers)
+    if checkpoint.workers == group.world:
+        # weights_only=False: the file is our own and holds numpy's and Python's generators, which are no tensors.
+        _set_random_state(torch.load(directory / f"rng_{group.rank}.pt", weights_only=False))
+    if local is None:
+        shutil.rmtree(directory)
 
 
 def _random_state() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from octupus.errors import TrainingError
-from octupus.train.config import ScalingConfig
+from octupus.train.config import ScalingConfig, WorkerRange
 
 WORKERS_ON_CPU = 2
 
@@ -26,19 +26,25 @@ def cluster_resources() -> Resources:
     return Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
 
 
-def resolve_workers(scaling: ScalingConfig, resources: Resources) -> int:
-    """Number of workers. Raises TrainingError, saying what the cluster has, when they cannot all run."""
+def resolve_workers(scaling: ScalingConfig, resources: Resources) -> int | WorkerRange:
+    """Number of workers, or their range. Raises TrainingError, saying what the cluster has, when they cannot all run.
+
+    A cluster that grows on demand is not asked, unless the number is left to it.
+    """
     workers = scaling.workers
     if workers == "auto":
         workers = resources.gpus or WORKERS_ON_CPU
-    needed = workers * scaling.cpus_per_worker
-    if resources.gpus and workers > resources.gpus:
+    if scaling.autoscaling:
+        return workers
+    fewest = workers.min if isinstance(workers, WorkerRange) else workers
+    needed = fewest * scaling.cpus_per_worker
+    if resources.gpus and fewest > resources.gpus:
         raise TrainingError(
-            f"{workers} workers need one GPU each, but the cluster has {resources.gpus}; lower scaling.workers"
+            f"{fewest} workers need one GPU each, but the cluster has {resources.gpus}; lower scaling.workers"
         )
     if needed > resources.cpus:
         raise TrainingError(
-            f"{workers} workers with {scaling.cpus_per_worker} CPUs each need {needed}, but the cluster has "
+            f"{fewest} workers with {scaling.cpus_per_worker} CPUs each need {needed}, but the cluster has "
             f"{resources.cpus}; lower scaling.workers or scaling.cpus_per_worker, or add nodes"
         )
     return workers

@@ -6,13 +6,11 @@ Imports nothing heavy, so that `--help` and `--dry-run` answer at once.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from octupus.config import StrictModel
-
-SUPPORTED_ZERO_STAGES = (1, 2)
 
 
 class RunConfig(StrictModel):
@@ -20,13 +18,15 @@ class RunConfig(StrictModel):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run: the directory below `storage`. The same name continues the same run."""
-    storage: Path
-    """Directory of all runs. With workers on several nodes it must be shared by them."""
+    storage: str = Field(min_length=1)
+    """Directory of all runs: a path, shared by workers on several nodes, or an s3:// or gs:// URL."""
 
     @property
-    def directory(self) -> Path:
-        """Absolute directory of this run."""
-        return self.storage.absolute() / self.name
+    def location(self) -> str:
+        """Absolute path, or URL, of this run's directory."""
+        if "://" in self.storage:
+            return f"{self.storage.rstrip('/')}/{self.name}"
+        return str(Path(self.storage).absolute() / self.name)
 
 
 class DataConfig(StrictModel):
@@ -70,47 +70,121 @@ class OptimizerConfig(StrictModel):
 
 
 class EngineConfig(StrictModel):
-    """How DeepSpeed runs the model."""
+    """What runs the model, and what it spends memory and time on."""
 
+    kind: Literal["deepspeed", "plain"] = "deepspeed"
+    """deepspeed shards over workers; plain is PyTorch alone, for a single worker."""
     zero_stage: Literal[0, 1, 2, 3] = 2
-    """What ZeRO shards over the workers: 1 the optimizer's state, 2 gradients too."""
+    """What ZeRO shards over the workers: 1 the optimizer's state, 2 gradients too, 3 weights too."""
+    offload_optimizer: Literal["none", "cpu", "nvme"] = "none"
+    """Where the optimizer's state lies: none keeps it on the GPU; nvme needs ZeRO 3 and `offload_directory`."""
+    offload_parameters: Literal["none", "cpu", "nvme"] = "none"
+    """Where weights lie that are not in use; needs ZeRO 3."""
+    offload_directory: Path | None = None
+    """Directory on a local NVMe disk of every node, for nvme."""
+    deepspeed_config: Path | dict[str, Any] | None = None
+    """A DeepSpeed JSON file of your own, or its content, for what the keys here do not say; one that contradicts them
+    is refused."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of weights and activations; auto is bfloat16 on GPU and float32 on CPU."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
-    attn_implementation: str = "sdpa"
-    """Transformers' attention: sdpa, or flash_attention_2 where it is installed."""
+    attn_implementation: str = "auto"
+    """Attention: packed is octupus's own, document by document; sdpa, flash_attention_2 and others are transformers'.
+    auto is packed on CPU, flash_attention_2 on a GPU where it is installed, else sdpa."""
+    cross_entropy: Literal["full", "chunked"] = "full"
+    """chunked never holds the logits of a whole pack: less memory with a large vocabulary, somewhat slower."""
 
     @model_validator(mode="after")
     def _check(self) -> EngineConfig:
-        if self.zero_stage not in SUPPORTED_ZERO_STAGES:
-            known = " or ".join(map(str, SUPPORTED_ZERO_STAGES))
-            raise ValueError(f"zero_stage {self.zero_stage} is not supported yet; use {known}")
+        if self.zero_stage == 0:
+            raise ValueError("zero_stage 0 gives no gradient norm; use 1, which shards the optimizer's state only")
+        if self.zero_stage != 3 and self.offload_parameters != "none":
+            raise ValueError(f"offload_parameters needs zero_stage 3, not {self.zero_stage}")
+        if self.zero_stage != 3 and self.offload_optimizer == "nvme":
+            raise ValueError(f"offload_optimizer nvme needs zero_stage 3, not {self.zero_stage}; use cpu")
+        if "nvme" in (self.offload_optimizer, self.offload_parameters) and self.offload_directory is None:
+            raise ValueError("nvme needs offload_directory, a directory on a local disk of every node")
+        return self
+
+
+class LoraConfig(StrictModel):
+    """Low-rank adapters (PEFT) beside frozen weights."""
+
+    rank: int = Field(default=16, ge=1)
+    """Rank of the adapters."""
+    alpha: float = Field(default=32.0, gt=0)
+    """Adapters are scaled by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Probability with which an adapter's input is set to zero in training."""
+    target: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Layers that get adapters: all linear ones but the head, or names such as [q_proj, v_proj]."""
+    train_control_tokens: bool = True
+    """Train the embedding rows of the dialect's control tokens too: a base model has never seen them."""
+
+
+class WorkerRange(StrictModel):
+    """As many workers as the cluster holds at the moment, within limits."""
+
+    min: int = Field(ge=1)
+    """Fewest workers to train with."""
+    max: int = Field(ge=1)
+    """Most workers to train with."""
+
+    @model_validator(mode="after")
+    def _check(self) -> WorkerRange:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
         return self
 
 
 class ScalingConfig(StrictModel):
     """Workers of the run."""
 
-    workers: int | Literal["auto"] = 2
-    """Number of workers; auto is one for each GPU of the cluster, or 2 on CPU."""
+    workers: int | Literal["auto"] | WorkerRange = 2
+    """Number of workers; auto is one for each GPU of the cluster, or 2 on CPU; {min, max} follows the cluster."""
     cpus_per_worker: int = Field(default=1, ge=1)
     """CPUs, and threads, of one worker."""
-    max_failures: int = Field(default=3, ge=0)
-    """How often the run restarts from its newest checkpoint after a worker died."""
+    max_failures: int = Field(default=3, ge=-1)
+    """How often the run restarts from its newest checkpoint after a worker died; -1 is without limit. Preempted nodes
+    do not count."""
+    autoscaling: bool = False
+    """Whether the cluster grows on demand: then more workers than it holds now are waited for, not refused."""
 
     @model_validator(mode="after")
     def _check(self) -> ScalingConfig:
-        if self.workers != "auto" and self.workers < 1:
-            raise ValueError(f"workers is {self.workers}; it must be at least 1, or auto")
+        if isinstance(self.workers, int) and self.workers < 1:
+            raise ValueError(f"workers is {self.workers}; it must be at least 1, auto, or {{min, max}}")
         return self
+
+
+class EvaluationConfig(StrictModel):
+    """Loss on packs that are not trained."""
+
+    directory: Path
+    """Prepared directory, of the same tokenizer and dialect, whose packs are only looked at."""
+    every_steps: int = Field(default=100, ge=1)
+    """Steps between evaluations; the last step is always followed by one."""
+    packs: int = Field(default=256, ge=1)
+    """At most this many packs, the first ones."""
+
+
+class TrackingConfig(StrictModel):
+    """Where metrics go besides metrics.jsonl, report.html and TensorBoard files, which are always written."""
+
+    wandb_project: str | None = None
+    """Weights & Biases project; its key is read from WANDB_API_KEY."""
+    mlflow_experiment: str | None = None
+    """MLflow experiment; the server is read from MLFLOW_TRACKING_URI."""
 
 
 class CheckpointConfig(StrictModel):
     """When checkpoints are written."""
 
     every_steps: int = Field(default=200, ge=1)
-    """Steps between checkpoints."""
+    """Steps between checkpoints; the last step is always followed by one."""
+    every_minutes: float | None = Field(default=None, gt=0)
+    """Minutes after which a checkpoint is written in any case."""
     keep: int = Field(default=2, ge=1)
     """How many of the newest checkpoints are kept."""
 
@@ -123,18 +197,24 @@ class StageConfig(StrictModel):
     """Start weights: a Hugging Face directory with control tokens, of `jobs/edit_tokenizer.py` or an earlier stage."""
     data: DataConfig
     optimizer: OptimizerConfig = OptimizerConfig()
+    lora: LoraConfig | None = None
+    """Train adapters instead of all weights; `export` is then an adapter for `jobs/merge_lora.py`."""
     engine: EngineConfig = EngineConfig()
     scaling: ScalingConfig = ScalingConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluation: EvaluationConfig | None = None
+    tracking: TrackingConfig = TrackingConfig()
     export: Path | None = None
     """Directory of the trained model; null writes a last checkpoint only."""
 
     @model_validator(mode="after")
     def _check(self) -> StageConfig:
-        if self.scaling.workers != "auto":
+        if isinstance(self.scaling.workers, int):
             complaint = indivisible(self.data.packs_per_step, self.scaling.workers)
             if complaint:
                 raise ValueError(complaint)
+        if self.engine.kind == "plain" and self.scaling.workers != 1:
+            raise ValueError("engine.kind plain trains with one worker; set scaling.workers to 1, or use deepspeed")
         return self
 
 

@@ -1,7 +1,8 @@
-"""The trained model as a Hugging Face directory, verified by loading it again before it gets its name."""
+"""What a stage leaves: a Hugging Face directory, verified by loading it again before it gets its name."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,51 +11,46 @@ import torch
 
 from octupus.chat.registry import ModelChat
 from octupus.errors import TrainingError
+from octupus.train.config import StageConfig
+from octupus.train.lora import export_adapter
 from octupus.train.model_directory import copy_tokenizer, published, write_generation_config, write_record
+from octupus.train.reload import load_whole
 
 
-def export_model(
+def export_stage(
     model: torch.nn.Module,
     state: Mapping[str, torch.Tensor],
-    start: Path,
-    target: Path,
+    config: StageConfig,
     chat: ModelChat,
     entry: dict[str, Any],
 ) -> None:
-    """Write `state` (the whole model's weights) to `target` with the tokenizer of `start`.
+    """Write `state`, the trained weights, to `config.export` with the tokenizer of the start model; of LoRA, an adapter.
 
-    `model` is the transformers model that was trained; `entry` is this run's entry in the lineage of octupus.json.
-    Raises TrainingError when the reloaded model differs from the trained one in any tensor or in its greedy token.
+    `model` gives names and configuration only, since ZeRO-3 leaves its weights in pieces; `entry` is this run's entry
+    in the lineage of octupus.json. Raises TrainingError when what is loaded again differs from `state`.
     """
-    with published(target) as directory:
-        model.save_pretrained(directory, state_dict=dict(state))
-        copy_tokenizer(start, directory)
-        write_generation_config(start, directory, chat.tokenizer.end_id)
-        write_record(start, directory, chat.dialect.name, entry)
-        _verify(model, state, directory, chat)
+    if config.export is None:
+        return
+    with published(config.export) as directory:
+        if config.lora is not None:
+            export_adapter(model, state, config.model, directory)
+        else:
+            model.save_pretrained(directory, state_dict=dict(state))
+            _verify(state, directory, chat)
+        copy_tokenizer(config.model, directory)
+        write_generation_config(config.model, directory, chat.tokenizer.end_id)
+        write_record(config.model, directory, chat.dialect.name, entry)
 
 
-def _verify(model: torch.nn.Module, state: Mapping[str, torch.Tensor], directory: Path, chat: ModelChat) -> None:
-    from transformers import AutoModelForCausalLM
-
-    parameter = next(model.parameters())
-    reloaded = AutoModelForCausalLM.from_pretrained(
-        directory, dtype=parameter.dtype, attn_implementation=model.config._attn_implementation
-    )
+def _verify(state: Mapping[str, torch.Tensor], directory: Path, chat: ModelChat) -> None:
+    dtype = next(tensor.dtype for tensor in state.values() if tensor.is_floating_point())
+    reloaded = load_whole(directory, dtype)
     found = reloaded.state_dict()
     different = [name for name in state if name not in found or not torch.equal(state[name].cpu(), found[name].cpu())]
     if different or len(found) != len(state):
         raise TrainingError(f"the export in {directory} differs after reloading, first in {(different or ['size'])[0]}")
     prompt = torch.tensor([[chat.tokenizer.control_id(chat.dialect.control_tokens[0]), chat.tokenizer.end_id]])
-    tokens = [_greedy_token(candidate, prompt, parameter.device) for candidate in (model, reloaded)]
-    if tokens[0] != tokens[1]:
-        raise TrainingError(
-            f"the export in {directory} continues a prompt with token {tokens[1]}, the trained model with {tokens[0]}"
-        )
-
-
-def _greedy_token(model: torch.nn.Module, prompt: torch.Tensor, device: torch.device) -> int:
-    model.to(device).eval()
     with torch.no_grad():
-        logits = model(input_ids=prompt.to(device), use_cache=False).logits
-    return int(logits[0, -1].argmax())
+        logits = reloaded(input_ids=prompt, use_cache=False).logits
+    if not math.isfinite(float(logits.float().abs().max())):
+        raise TrainingError(f"the export in {directory} gives logits that are not finite")

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from octupus.chat.registry import model_chat
-from octupus.data.manifest import check_tokenizer, read_manifest, verify
-from octupus.errors import ManifestError, TrainingError
+from octupus.errors import TrainingError
 from octupus.ray_session import ray_session
-from octupus.telemetry import event, progress, write_run_record
+from octupus.telemetry import event, run_record
+from octupus.train import checkpoint_store
+from octupus.train.checkpoint_store import RunIdentity
 from octupus.train.cluster import Resources, cluster_resources, resolve_workers
 from octupus.train.config import StageConfig, indivisible
+from octupus.train.inputs import check_inputs, check_output
 from octupus.train.metrics import read_metrics
 from octupus.train.model_directory import read_record
-from octupus.train.prepared import PreparedData, read_prepared
+from octupus.train.prepared import PreparedData
+from octupus.train.progress import followed
+from octupus.train.ray_trainer import fit
 from octupus.train.report import REPORT_FILE, write_report
 from octupus.train.stage import absolute, total_steps, training_sha256
+from octupus.train.storage import Storage
 
 logger = logging.getLogger(__name__)
-
-PROGRESS_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class TrainResult:
     """A finished stage."""
 
     export: Path | None
-    report: Path
+    report: str
+    """Path or URL of the report."""
     first_loss: float
     last_loss: float
     steps: int
@@ -49,18 +49,22 @@ def train(config: StageConfig) -> TrainResult:
     The same command continues an interrupted run from its newest checkpoint, and returns at once when the export of
     the same configuration exists.
 
-    Raises VocabularyError (the model lacks control tokens), ManifestError (data missing, empty, or of another
-    tokenizer) and TrainingError (resources, self-test, loss, checkpoint, or a worker that kept dying).
+    Raises ConfigError (no model there, or a DeepSpeed file that contradicts), VocabularyError (the model lacks control tokens), ManifestError (data missing, empty, damaged, or of another
+    tokenizer), OutputError (storage cannot be written) and TrainingError (resources, self-test, loss, checkpoint, or
+    a worker that kept dying).
     """
     started = time.monotonic()
-    config = absolute(config)
     prepared = check_inputs(config)
+    config = absolute(config)
+    storage = Storage(config.run.location)
     if finished(config, prepared):
         event(logger, "train.reused", run=config.run.name, export=config.export)
-        return _result(config, started, reused=True)
+        return _result(config, storage, started, reused=True)
+    check_output(config)
     with ray_session():
         resources = cluster_resources()
         config = resolve(config, resources)
+        check_resume(config, prepared, storage)
         steps = total_steps(config, prepared)
         event(
             logger,
@@ -72,16 +76,19 @@ def train(config: StageConfig) -> TrainResult:
             dtype=config.engine.dtype,
             zero_stage=config.engine.zero_stage,
         )
-        write_run_record(config.run.directory, config)
+        storage.write("run.json", json.dumps(run_record(config), indent=2).encode())
         title = f"Training run {config.run.name}"
+        failure: str | None = "interrupted"
         try:
-            with _followed(config.run.directory, config.run.name, steps):
-                _fit(config, use_gpu=resources.gpus > 0)
+            with followed(storage, config.run.name, steps):
+                fit(config, use_gpu=resources.gpus > 0)
+            failure = None
         except TrainingError as error:
-            write_report(config.run.directory, title, str(error))
+            failure = str(error)
             raise
-        write_report(config.run.directory, title)
-    result = _result(config, started)
+        finally:
+            write_report(storage, title, failure)
+    result = _result(config, storage, started)
     event(
         logger,
         "train.end",
@@ -92,21 +99,6 @@ def train(config: StageConfig) -> TrainResult:
         export=config.export,
     )
     return result
-
-
-def check_inputs(config: StageConfig) -> PreparedData:
-    """Check model directory against data, without Ray or torch; raises as `train` says."""
-    prepared = read_prepared(config.data.directory)
-    chat = model_chat(config.model)
-    manifest = read_manifest(prepared.directory)
-    check_tokenizer(manifest, chat.tokenizer)
-    verify(prepared.directory, manifest)
-    if prepared.dialect != chat.dialect.name:
-        raise ManifestError(
-            f"{prepared.directory} was prepared in the {prepared.dialect} dialect, but {config.model} speaks "
-            f"{chat.dialect.name}; prepare the data for this model"
-        )
-    return prepared
 
 
 def finished(config: StageConfig, prepared: PreparedData) -> bool:
@@ -131,9 +123,10 @@ def finished(config: StageConfig, prepared: PreparedData) -> bool:
 def resolve(config: StageConfig, resources: Resources) -> StageConfig:
     """The configuration with every `auto` decided. Raises TrainingError when the cluster cannot hold the workers."""
     workers = resolve_workers(config.scaling, resources)
-    complaint = indivisible(config.data.packs_per_step, workers)
-    if complaint:
-        raise TrainingError(complaint)
+    if isinstance(workers, int):
+        complaint = indivisible(config.data.packs_per_step, workers)
+        if complaint:
+            raise TrainingError(complaint)
     dtype = config.engine.dtype
     if dtype == "auto":
         dtype = "bfloat16" if resources.gpus else "float32"
@@ -141,75 +134,31 @@ def resolve(config: StageConfig, resources: Resources) -> StageConfig:
     return _with_dtype(config.model_copy(update={"scaling": scaling}), dtype)
 
 
+def check_resume(config: StageConfig, prepared: PreparedData, storage: Storage) -> None:
+    """Look at the newest checkpoint before workers are started.
+
+    Raises TrainingError, naming both values, when it belongs to another run. Settings that may change, such as the
+    learning rate, are told in one event.
+    """
+    checkpoint = checkpoint_store.newest(storage)
+    if checkpoint is None:
+        return
+    checkpoint.require(RunIdentity.of(config, prepared))
+    changes = checkpoint.changes(config)
+    if changes:
+        told = ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changes.items())
+        event(logger, "train.settings_changed", run=config.run.name, since_step=checkpoint.step, changes=told)
+
+
 def _with_dtype(config: StageConfig, dtype: str) -> StageConfig:
     return config.model_copy(update={"engine": config.engine.model_copy(update={"dtype": dtype})})
 
 
-def _fit(config: StageConfig, use_gpu: bool) -> None:
-    # How often the controller looks at the workers; the default of 2 s also delays the registration of checkpoints.
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    import ray.train
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-
-    from octupus.train.torch_group import TorchGroupConfig
-    from octupus.train.worker import train_worker
-
-    trainer = DataParallelTrainer(
-        train_worker,
-        train_loop_config=config.model_dump(mode="json"),
-        backend_config=TorchGroupConfig(backend="nccl" if use_gpu else "gloo"),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=config.scaling.workers,
-            use_gpu=use_gpu,
-            resources_per_worker={"CPU": config.scaling.cpus_per_worker} | ({"GPU": 1} if use_gpu else {}),
-        ),
-        run_config=ray.train.RunConfig(
-            name=config.run.name,
-            storage_path=str(config.run.storage),
-            failure_config=ray.train.FailureConfig(max_failures=config.scaling.max_failures),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=config.checkpoint.keep),
-            logging_config=ray.train.LoggingConfig(log_level="WARNING"),
-        ),
-    )
-    try:
-        outcome = trainer.fit().return_value
-    except ray.train.TrainingFailedError as error:
-        raise TrainingError(f"run {config.run.name} failed: {error}") from error
-    if outcome and "error" in outcome:
-        raise TrainingError(outcome["error"])
-
-
-@contextmanager
-def _followed(directory: Path, name: str, steps: int) -> Iterator[None]:
-    """Show a progress line from the run's metrics while the block runs."""
-    stop = threading.Event()
-    with progress(name, steps) as bar:
-
-        def follow() -> None:
-            while not stop.wait(PROGRESS_INTERVAL_S):
-                metrics = read_metrics(directory)
-                if metrics:
-                    last = metrics[-1]
-                    note = f"loss {last.loss:.4f}, {last.tokens / last.step_s:,.0f} tokens/s"
-                    bar.update(bar.tasks[0].id, completed=last.step, note=note)
-
-        thread = threading.Thread(target=follow, daemon=True)
-        if not bar.disable:
-            thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            if thread.ident is not None:
-                thread.join()
-
-
-def _result(config: StageConfig, started: float, reused: bool = False) -> TrainResult:
-    metrics = read_metrics(config.run.directory)
+def _result(config: StageConfig, storage: Storage, started: float, reused: bool = False) -> TrainResult:
+    metrics = read_metrics(storage)
     return TrainResult(
         export=config.export,
-        report=config.run.directory / REPORT_FILE,
+        report=f"{storage.location}/{REPORT_FILE}",
         first_loss=metrics[0].loss if metrics else float("nan"),
         last_loss=metrics[-1].loss if metrics else float("nan"),
         steps=metrics[-1].step if metrics else 0,

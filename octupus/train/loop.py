@@ -1,141 +1,362 @@
-"""The training loop that every worker runs."""
+"""The training loop that every worker runs.
+
+It needs a joined torch.distributed group, or none for a single process; Ray stands outside, in worker.py.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import time
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
-from octupus.chat.registry import model_chat
-from octupus.errors import TrainingError
-from octupus.train.checkpoint import RunIdentity, RunState, report_checkpoint, restore
+from octupus.chat.registry import ModelChat, model_chat
+from octupus.errors import ManifestError, OctupusError, OutputError, TrainingError
+from octupus.telemetry import event
+from octupus.train import checkpoint_store
+from octupus.train.checkpoint import CheckpointWriter, find_checkpoint, restore
+from octupus.train.checkpoint_store import RunIdentity
+from octupus.train.clock import PhaseClock, peak_memory_bytes
 from octupus.train.config import StageConfig
-from octupus.train.engine import DeepSpeedEngine, Engine
-from octupus.train.export import export_model
-from octupus.train.feed import PackFeed
-from octupus.train.loss import cross_entropy_sum, keeps_logits
+from octupus.train.engine import Engine, start_engine
+from octupus.train.evaluation import HeldOut
+from octupus.train.export import export_stage
+from octupus.train.failure_record import write_failure_record
+from octupus.train.feed import Pack, PackFeed, empty_pack
+from octupus.train.utilization import Utilization
+from octupus.train.group import WorkerGroup
+from octupus.train.loss import LossSettings, cross_entropy_sum
 from octupus.train.metrics import MetricsLog, StepMetrics
-from octupus.train.plan import PackPlan
-from octupus.train.prepared import read_prepared
+from octupus.train.model import load_model
+from octupus.train.prefetch import Prefetcher
+from octupus.train.prepared import PreparedData, read_prepared
 from octupus.train.schedule import cosine_with_min_lr
 from octupus.train.selftest import check_packing, sample_documents
-from octupus.train.stage import lineage_entry, pack_plan, total_steps, training_sha256
+from octupus.train.stage import lineage_entry, pack_plan, total_steps
+from octupus.train.storage import Storage
+from octupus.train.trackers import Trackers, start_trackers
+
+PREEMPTION_INTERVAL_S = 5.0
+"""How often Ray is asked whether a node is about to be taken away; asking waits for all workers."""
+
+logger = logging.getLogger(__name__)
 
 
-def train_stage(config: StageConfig) -> None:
-    """Train a stage as one worker of a Ray Train group whose torch.distributed group is joined.
+def train_stage(config: StageConfig, preempted: Callable[[], bool] = lambda: False) -> None:
+    """Train a stage as one worker. `config` has no `auto` left; `preempted` is collective.
 
-    Raises TrainingError, on every worker alike, when the self-test fails, the checkpoint belongs to another run, or
-    loss or gradient stop being finite.
+    Raises TrainingError, the same on every worker, when the self-test fails, the checkpoint belongs to another run,
+    data or storage fail, or loss or gradient stop being finite. Raises OutputError on a worker whose own disk is full.
     """
-    import ray.train
-
-    context = ray.train.get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
     device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     torch.set_num_threads(config.scaling.cpus_per_worker)
-    _seed(config.data.seed + rank)
+    group = WorkerGroup(device)
+    _seed(config.data.seed)  # alike on all workers, since adapters begin as random numbers
     prepared = read_prepared(config.data.directory)
-    feed = PackFeed(prepared.shards)
-    model = _load_model(config, device)
-    check_packing(model, sample_documents(feed), device)
-    keep_logits = keeps_logits(model)
-    engine: Engine = DeepSpeedEngine(model, config, world, device)
+    chat = model_chat(config.model)
+    with _engine_environment(config, group):
+        model = load_model(config, chat, device)
+        engine = start_engine(model, config, group.world, device)
+        _seed(config.data.seed + 1 + group.rank)  # each with a dropout of its own
+        settings = LossSettings.of(model, config.engine)
+        feed = PackFeed(prepared.shards)
+        # The model itself: an engine takes every backward pass for one that it must share with the other workers.
+        check_packing(model, model, sample_documents(feed), device, settings)
+        run = _Run(config, prepared, chat, group, engine, settings, feed, preempted)
+        try:
+            run.train()
+        finally:
+            run.close()
+        run.export()
 
-    identity = RunIdentity(config.data.seed, world, config.data.packs_per_step, prepared.sha256)
-    config_sha256 = training_sha256(config, prepared)
-    state = RunState(step=0, tokens=0)
-    checkpoint = ray.train.get_checkpoint()
-    if checkpoint is not None:
-        with checkpoint.as_directory() as directory:
-            state = restore(Path(directory), engine, identity, rank)
 
-    plan = pack_plan(config, prepared)
-    steps = total_steps(config, prepared)
-    pad_to = prepared.token_budget if device.type == "cuda" else None
-    metrics = MetricsLog(config.run.directory, state.step) if rank == 0 else None
-    for step in range(state.step, steps):
-        began = time.perf_counter()
-        packs = [feed.read(pack_id, pad_to).to(device) for pack_id in plan.pack_ids_of(step, rank, world)]
-        trained, tokens = _sum_over_workers(
-            [sum(pack.trained_tokens for pack in packs), sum(pack.input_ids.numel() for pack in packs)], device
+def _engine_environment(config: StageConfig, group: WorkerGroup) -> Any:
+    if config.engine.kind == "plain":
+        return nullcontext()
+    from octupus.train.deepspeed_engine import sharded_loading
+
+    return sharded_loading(config, group.world, group.device)
+
+
+@dataclass(frozen=True)
+class _Agreed:
+    """What the workers told each other at the beginning of a step."""
+
+    trained: float
+    tokens: int
+    save: bool
+    ask_preemption: bool
+
+
+class _Run:
+    """The state of a run in one worker."""
+
+    def __init__(
+        self,
+        config: StageConfig,
+        prepared: PreparedData,
+        chat: ModelChat,
+        group: WorkerGroup,
+        engine: Engine,
+        settings: LossSettings,
+        feed: PackFeed,
+        preempted: Callable[[], bool],
+    ) -> None:
+        self._config, self._prepared, self._chat = config, prepared, chat
+        self._group, self._engine, self._settings = group, engine, settings
+        self._preempted = preempted
+        self._storage = Storage(config.run.location)
+        self._plan = pack_plan(config, prepared)
+        self._steps = total_steps(config, prepared)
+        identity = RunIdentity.of(config, prepared)
+        self._step, self._tokens = self._restore(identity)
+        self._writer = CheckpointWriter(self._storage, config, identity, group)
+        self._feed = Prefetcher(
+            feed,
+            lambda step: self._plan.pack_ids_of(step, group.rank, group.world),
+            first=self._step,
+            steps=self._steps,
+            pad_to=prepared.token_budget if group.device.type == "cuda" else None,
+            device=group.device,
         )
-        local = torch.zeros((), device=device)
-        for pack in packs:
-            loss_sum = cross_entropy_sum(engine.forward, pack, keep_logits)
+        self._packs_a_worker = math.ceil(config.data.packs_per_step / group.world)
+        self._held_out = None if config.evaluation is None else HeldOut(config.evaluation, group)
+        self._utilization = Utilization.of(config, group)
+        self._clock = PhaseClock(group.device)
+        self._problem: str | None = None
+        """What went wrong on this worker alone since the workers last told each other."""
+        self._metrics: MetricsLog | None = None
+        self._trackers: Trackers | None = None
+        self._on_first(self._open_records)
+        self._saved_at = self._asked_at = time.monotonic()
+        self._saved_for_preemption = False
+        self._complete = False
+
+    def _restore(self, identity: RunIdentity) -> tuple[int, int]:
+        """Steps and tokens done, after loading the newest checkpoint if there is one."""
+        checkpoint = find_checkpoint(self._storage, self._group)
+        if checkpoint is None:
+            return 0, 0
+        checkpoint.require(identity)
+        if checkpoint.step > self._steps:
+            raise TrainingError(
+                f"the newest checkpoint has {checkpoint.step} steps, but this run ends at {self._steps}; restore "
+                "data.steps or data.epochs, or start anew under another run.name"
+            )
+        restore(self._storage, checkpoint, self._engine, self._group)
+        event(
+            logger,
+            "train.resumed",
+            run=self._config.run.name,
+            step=checkpoint.step,
+            workers=self._group.world,
+            workers_before=checkpoint.workers,
+        )
+        return checkpoint.step, checkpoint.tokens
+
+    def _open_records(self) -> None:
+        self._metrics = MetricsLog(self._storage, self._step)
+        self._trackers = start_trackers(self._config, self._storage, self._step)
+
+    def train(self) -> None:
+        """Train the steps that are left; the last one's checkpoint counts when this returns."""
+        while self._step < self._steps:
+            self._train_step()
+        self._writer.finish()
+        self._group.agree(self._problem)
+        self._complete = True
+
+    def export(self) -> None:
+        """Write the trained model, if an export is wanted. Collective."""
+        if self._config.export is None:
+            return
+        state = self._engine.state_dict()
+        self._on_first(lambda: self._export(state))
+
+    def _export(self, state: Mapping[str, torch.Tensor]) -> None:
+        entry = lineage_entry(self._config, self._prepared)
+        try:
+            export_stage(self._engine.module, state, self._config, self._chat, entry)
+        except OSError as error:
+            raise OutputError(f"{self._config.export} cannot be written: {error}") from error
+
+    def _on_first(self, work: Callable[[], None]) -> None:
+        """Do something on rank 0 that everybody waits for; its failure is everybody's."""
+        problem = None
+        if self._group.rank == 0:
+            try:
+                work()
+            except OctupusError as error:
+                problem = str(error)
+        self._group.agree(problem)
+
+    def close(self) -> None:
+        """End threads and write what is not yet written."""
+        self._feed.close()
+        self._writer.close()
+        if self._trackers is not None:
+            self._trackers.close(failed=not self._complete)
+        if self._metrics is not None:
+            self._metrics.close()
+
+    def _train_step(self) -> None:
+        step, clock = self._step, self._clock
+        with clock.phase("data"):
+            packs = self._packs(step)
+        agreed = self._exchange(packs)
+        local = [self._accumulate(pack, agreed.trained) for pack in packs]
+        loss = self._group.sum([sum(local)])[0] / max(agreed.trained, 1.0)
+        lr = self._learning_rate(step)
+        self._require_finite(step, {"loss": loss, "lr": lr}, packs, local)
+        with clock.phase("optimizer"):
+            grad_norm = self._engine.step(lr)
+        self._require_finite(step, {"loss": loss, "gradient norm": grad_norm, "lr": lr}, packs, local)
+        self._step, self._tokens = step + 1, self._tokens + agreed.tokens
+        with clock.phase("save"):
+            leaving = agreed.ask_preemption and self._leaving()
+            if agreed.save or leaving or self._due():
+                self._writer.save(self._engine, self._step, self._tokens)
+                self._saved_at = time.monotonic()
+        self._record(loss, lr, grad_norm, agreed, packs)
+        if leaving:
+            self._writer.finish()
+            event(logger, "train.saved_for_preemption", run=self._config.run.name, step=self._step)
+
+    def _packs(self, step: int) -> list[Pack]:
+        """This worker's packs, as many as everybody's: ZeRO counts backward passes."""
+        try:
+            packs = self._feed.packs(step)
+        except (ManifestError, OSError) as error:
+            self._problem = f"packs of step {step + 1} cannot be read: {error}"
+            packs = []
+        return packs + [empty_pack().to(self._group.device)] * (self._packs_a_worker - len(packs))
+
+    def _exchange(self, packs: Sequence[Pack]) -> _Agreed:
+        """Add up what the step needs to know of all workers. Raises TrainingError when one of them has a problem."""
+        now = time.monotonic()
+        minutes = self._config.checkpoint.every_minutes
+        first = self._group.rank == 0
+        problem = self._problem or self._writer.problem
+        trained, tokens, problems, stored, save, ask = self._group.sum(
+            [
+                sum(pack.trained_tokens for pack in packs),
+                sum(pack.tokens for pack in packs),
+                problem is not None,
+                self._writer.stored,
+                first and minutes is not None and now - self._saved_at > 60 * minutes,
+                first and not self._saved_for_preemption and now - self._asked_at > PREEMPTION_INTERVAL_S,
+            ]
+        )
+        if problems:
+            self._group.agree(problem)
+        if stored == self._group.world:
+            try:
+                self._writer.commit()
+            except OutputError as error:
+                self._problem = str(error)
+        if ask:
+            self._asked_at = now
+        return _Agreed(trained, int(tokens), bool(save), bool(ask))
+
+    def _accumulate(self, pack: Pack, trained: float) -> float:
+        """Forward and backward of one pack; returns the sum of its cross-entropies."""
+        with self._clock.phase("forward"):
+            loss_sum = cross_entropy_sum(self._engine.forward, pack, self._settings)
+        with self._clock.phase("backward"):
             # The engine takes the mean over workers; this makes it the mean over the step's trained tokens.
-            engine.backward(loss_sum * (world / max(trained, 1.0)))
-            local += loss_sum.detach()
-        loss = _sum_over_workers([float(local)], device)[0] / max(trained, 1.0)
-        _require_finite("loss", loss, step, plan)
-        lr = _learning_rate(config, step, steps)
-        grad_norm = engine.step(lr)
-        _require_finite("gradient norm", grad_norm, step, plan)
-        state = RunState(step=step + 1, tokens=state.tokens + int(tokens))
-        if metrics is not None:
-            metrics.append(
-                StepMetrics(
-                    step=state.step,
-                    loss=loss,
-                    lr=lr,
-                    grad_norm=grad_norm,
-                    tokens=int(tokens),
-                    trained_tokens=int(trained),
-                    packs=plan.pack_ids(step),
-                    step_s=time.perf_counter() - began,
-                )
+            self._engine.backward(loss_sum * (self._group.world / max(trained, 1.0)))
+        return float(loss_sum.detach())
+
+    def _due(self) -> bool:
+        return self._step % self._config.checkpoint.every_steps == 0 or self._step == self._steps
+
+    def _leaving(self) -> bool:
+        """Whether Ray says that a worker's node is about to be taken away. Collective."""
+        self._saved_for_preemption = self._preempted()
+        return self._saved_for_preemption
+
+    def _evaluated(self) -> float | None:
+        evaluation = self._config.evaluation
+        if self._held_out is None or evaluation is None:
+            return None
+        if self._step % evaluation.every_steps != 0 and self._step != self._steps:
+            return None
+        return self._held_out.loss(self._engine, self._settings)
+
+    def _record(self, loss: float, lr: float, grad_norm: float, agreed: _Agreed, packs: Sequence[Pack]) -> None:
+        seconds = self._clock.take()
+        evaluation_loss = self._evaluated()
+        self._clock.take()  # looking at held-out packs belongs to no step
+        (memory,) = self._group.max([peak_memory_bytes(self._group.device)])
+        metrics = StepMetrics(
+            step=self._step,
+            epoch=self._step * self._config.data.packs_per_step / self._prepared.packs,
+            loss=loss,
+            lr=lr,
+            grad_norm=grad_norm,
+            tokens=agreed.tokens,
+            slots=self._config.data.packs_per_step * self._prepared.token_budget,
+            trained_tokens=int(agreed.trained),
+            packs=self._plan.pack_ids(self._step - 1),
+            step_s=seconds["step"],
+            data_s=seconds["data"],
+            forward_s=seconds["forward"],
+            backward_s=seconds["backward"],
+            optimizer_s=seconds["optimizer"],
+            save_s=seconds["save"],
+            peak_memory_bytes=int(memory),
+            mfu=None if self._utilization is None else self._utilization.mfu(packs, seconds["step"]),
+            evaluation_loss=evaluation_loss,
+            workers=self._group.world,
+        )
+        if self._metrics is None or self._trackers is None:
+            return
+        try:
+            self._metrics.append(metrics)
+            self._trackers.log(metrics)
+        except (OSError, OutputError) as error:
+            self._problem = f"metrics cannot be written to {self._storage.location}: {error}"
+
+    def _learning_rate(self, step: int) -> float:
+        settings = self._config.optimizer
+        return cosine_with_min_lr(step, self._steps, settings.lr, settings.min_lr, settings.warmup_steps)
+
+    def _require_finite(
+        self, step: int, values: dict[str, float], packs: Sequence[Pack], local: Sequence[float]
+    ) -> None:
+        """Stop on every worker alike, leaving a record, when a value is infinite or not a number."""
+        wrong = next((name for name, value in values.items() if not math.isfinite(value)), None)
+        if wrong is None:
+            return
+        group = self._group
+        mine = [
+            {"pack": pack_id, "loss": loss, "trained_tokens": pack.trained_tokens}
+            for pack_id, pack, loss in zip(
+                self._plan.pack_ids_of(step, group.rank, group.world), packs, local, strict=False
             )
-        last_without_export = state.step == steps and config.export is None
-        if state.step % config.checkpoint.every_steps == 0 or last_without_export:
-            report_checkpoint(engine, identity, state, config_sha256, rank, loss)
-    if config.export is not None:
-        weights = engine.state_dict()
-        if rank == 0:
-            export_model(
-                model, weights, config.model, config.export, model_chat(config.model), lineage_entry(config, prepared)
+        ]
+        everybodys = [record for records in group.gather(mine) for record in records]
+        self._writer.finish()
+        message = ""
+        if group.rank == 0:
+            name = write_failure_record(self._storage, self._config, step + 1, values, everybodys)
+            good = checkpoint_store.newest(self._storage)
+            message = (
+                f"the {wrong} is {values[wrong]} in step {step + 1}, packs {self._plan.pack_ids(step)}; "
+                f"{self._storage.location}/{name} has each pack's loss. Look at these packs, or lower optimizer.lr. "
+                + (f"The last good checkpoint is {good.directory}" if good else "No checkpoint had been written yet")
             )
-
-
-def _load_model(config: StageConfig, device: torch.device) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(
-        config.model,
-        dtype=getattr(torch, config.engine.dtype),
-        attn_implementation=config.engine.attn_implementation,
-    )
-    if config.engine.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    return model.to(device).train()
-
-
-def _learning_rate(config: StageConfig, step: int, steps: int) -> float:
-    settings = config.optimizer
-    return cosine_with_min_lr(step, steps, settings.lr, settings.min_lr, settings.warmup_steps)
+        raise TrainingError(group.from_first(message))
 
 
 def _seed(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed)
     random.seed(seed)
-
-
-def _sum_over_workers(values: list[float], device: torch.device) -> list[float]:
-    total = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(total)
-    summed: list[float] = total.tolist()
-    return summed
-
-
-def _require_finite(name: str, value: float, step: int, plan: PackPlan) -> None:
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the {name} is {value} in step {step + 1}, packs {plan.pack_ids(step)}; look at these packs, or lower "
-            "optimizer.lr"
-        )

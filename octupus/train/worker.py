@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from octupus.errors import TrainingError
+from octupus.telemetry import configure_logging
 from octupus.train.config import StageConfig
 
 
@@ -16,8 +17,16 @@ def train_worker(settings: dict[str, Any]) -> dict[str, str]:
     """
     from octupus.train.loop import train_stage
 
+    configure_logging()
     try:
-        train_stage(StageConfig.model_validate(settings))
+        train_stage(StageConfig.model_validate(settings), _preempted)
     except TrainingError as error:
         return {"error": str(error)}
     return {}
+
+
+def _preempted() -> bool:
+    """Whether the node of any worker is about to be taken away. All workers must ask equally often."""
+    import ray.train
+
+    return ray.train.get_preemption_info() is not None
