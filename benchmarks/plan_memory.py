@@ -20,9 +20,9 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import AutoModelForCausalLM, PreTrainedConfig, Qwen2Config
 
 from octupus.train.config import StageConfig
-from octupus.train.estimate import DeviceMemory, PackTotals, worker_memory
-from octupus.train.flops import model_shape
-from octupus.train.plain_engine import PlainEngine
+from octupus.train.engine.plain_engine import PlainEngine
+from octupus.train.estimate.flops import model_shape
+from octupus.train.estimate.worker import DeviceMemory, PackTotals, worker_memory
 
 TOKENS = 1024
 TRAINED = 600

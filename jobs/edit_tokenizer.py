@@ -12,7 +12,7 @@ from octupus.train.config import VocabularyConfig
 
 def main(config: VocabularyConfig) -> object:
     """Write the model directory."""
-    from octupus.train.vocabulary import edit_vocabulary
+    from octupus.train.model.vocabulary import edit_vocabulary
 
     return edit_vocabulary(config)
 

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from octupus.job import run_job
-from octupus.train.merge_config import MergeConfig
+from octupus.train.model.merge_config import MergeConfig
 
 
 def main(config: MergeConfig) -> object:
     """Write the model directory."""
-    from octupus.train.merge import merge
+    from octupus.train.model.merge import merge
 
     return merge(config)
 

@@ -14,7 +14,7 @@ from octupus.errors import ConfigError
 from octupus.quickstart.config import SmallModelConfig
 from octupus.serve.config import ServeConfig
 from octupus.train.config import StageConfig, VocabularyConfig
-from octupus.train.merge_config import MergeConfig
+from octupus.train.model.merge_config import MergeConfig
 
 _MODELS: dict[str, type[BaseModel]] = {
     "prepare": PrepareConfig,

@@ -14,9 +14,11 @@ from rich.table import Table
 from octupus.config import load
 from octupus.data.manifest import read_manifest
 from octupus.errors import ConfigError, ManifestError, TrainingError
-from octupus.train.accelerators import Accelerator, accelerator
 from octupus.train.config import StageConfig, WorkerRange, indivisible
-from octupus.train.estimate import (
+from octupus.train.estimate.accelerators import Accelerator, accelerator
+from octupus.train.estimate.flops import CONFIG_FILE, ModelShape, read_model_shape
+from octupus.train.estimate.remedies import Remedy, find_remedies
+from octupus.train.estimate.worker import (
     ASSUMED_MFU,
     PackTotals,
     StageEstimate,
@@ -24,9 +26,7 @@ from octupus.train.estimate import (
     resolve_auto,
     worker_memory,
 )
-from octupus.train.flops import CONFIG_FILE, ModelShape, read_model_shape
-from octupus.train.prepared import PreparedData, read_prepared
-from octupus.train.remedies import Remedy, find_remedies
+from octupus.train.packs.prepared import PreparedData, read_prepared
 
 USABLE_SHARE = 0.95
 """Share of a GPU's memory that tensors may fill; the rest is lost between them. An assumption, not a measurement."""

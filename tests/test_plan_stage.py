@@ -11,8 +11,8 @@ import pytest
 from octupus.cli import main
 from octupus.errors import ConfigError, ManifestError, TrainingError
 from octupus.plan_stage import PlanOptions, measure_packs, plan
-from octupus.train.feed import IGNORED, PackFeed
-from octupus.train.prepared import read_prepared
+from octupus.train.packs.feed import IGNORED, PackFeed
+from octupus.train.packs.prepared import read_prepared
 from tests.conftest import write_tokenizer
 from tests.train.tiny_model import write_packs
 

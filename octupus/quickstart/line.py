@@ -150,7 +150,7 @@ def _train(plan: Plan, outcome: Outcome) -> None:
     from octupus.data.pipeline import prepare
     from octupus.quickstart.small_model import make_small_model
     from octupus.train.launch import train
-    from octupus.train.vocabulary import edit_vocabulary
+    from octupus.train.model.vocabulary import edit_vocabulary
 
     with _step(outcome, "make a small model"):
         make_small_model(plan.small_model)

@@ -19,9 +19,9 @@ from octupus.evaluate.asking import ask_all, shown
 from octupus.evaluate.held_out import HeldOutRequest
 from octupus.evaluate.scoring import Reply, Score, score
 from octupus.telemetry import write_json
+from octupus.train.checkpoint.storage import Storage
 from octupus.train.launch import TrainResult
-from octupus.train.metrics import read_metrics
-from octupus.train.storage import Storage
+from octupus.train.watch.metrics import read_metrics
 
 CONSTRAINED, STREAMED, UNCONSTRAINED = "constraint on", "constraint on, streamed", "constraint off"
 _PASSES = {CONSTRAINED: (False, True), STREAMED: (True, True), UNCONSTRAINED: (False, False)}

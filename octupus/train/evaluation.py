@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from octupus.train.config import EvaluationConfig
-from octupus.train.engine import Engine
-from octupus.train.feed import PackFeed, empty_pack
+from octupus.train.engine.interface import Engine
+from octupus.train.forward.loss import LossSettings, cross_entropy_sum
 from octupus.train.group import WorkerGroup
-from octupus.train.loss import LossSettings, cross_entropy_sum
-from octupus.train.prepared import read_prepared
+from octupus.train.packs.feed import PackFeed, empty_pack
+from octupus.train.packs.prepared import read_prepared
 
 
 class HeldOut:

@@ -12,8 +12,8 @@ from octupus.chat.registry import ModelChat, model_chat
 from octupus.data.manifest import check_tokenizer, read_manifest, verify
 from octupus.errors import ConfigError, ManifestError, OutputError, VocabularyError
 from octupus.train.config import StageConfig
-from octupus.train.deepspeed_config import check_deepspeed_json
-from octupus.train.prepared import PreparedData, read_prepared
+from octupus.train.engine.deepspeed_config import check_deepspeed_json
+from octupus.train.packs.prepared import PreparedData, read_prepared
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Files one of which holds a model's weights, or names the files that do."""
@@ -43,7 +43,7 @@ def check_output(config: StageConfig) -> None:
 
     Directories are those of this machine; object storage is only asked whether it exists. Raises OutputError.
     """
-    from octupus.train.storage import Storage
+    from octupus.train.checkpoint.storage import Storage
 
     local = Storage(config.run.location).local
     if local is not None:

@@ -11,19 +11,19 @@ from pathlib import Path
 from octupus.errors import TrainingError
 from octupus.ray_session import ray_session
 from octupus.telemetry import event, run_record
-from octupus.train import checkpoint_store
-from octupus.train.checkpoint_store import RunIdentity
+from octupus.train.checkpoint import store
+from octupus.train.checkpoint.storage import Storage
+from octupus.train.checkpoint.store import RunIdentity
 from octupus.train.cluster import Resources, cluster_resources, resolve_workers
 from octupus.train.config import StageConfig, indivisible
 from octupus.train.inputs import check_inputs, check_output
-from octupus.train.metrics import read_metrics
-from octupus.train.model_directory import read_record
-from octupus.train.prepared import PreparedData
-from octupus.train.progress import followed
+from octupus.train.model.directory import read_record
+from octupus.train.packs.prepared import PreparedData
 from octupus.train.ray_trainer import fit
-from octupus.train.report import REPORT_FILE, write_report
 from octupus.train.stage import absolute, total_steps, training_sha256
-from octupus.train.storage import Storage
+from octupus.train.watch.metrics import read_metrics
+from octupus.train.watch.progress import followed
+from octupus.train.watch.report import REPORT_FILE, write_report
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ def train(config: StageConfig) -> TrainResult:
     The same command continues an interrupted run from its newest checkpoint, and returns at once when the export of
     the same configuration exists.
 
-    Raises ConfigError (no model there, or a DeepSpeed file that contradicts), VocabularyError (the model lacks control tokens), ManifestError (data missing, empty, damaged, or of another
-    tokenizer), OutputError (storage cannot be written) and TrainingError (resources, self-test, loss, checkpoint, or
-    a worker that kept dying).
+    Raises ConfigError (no model there, or a DeepSpeed file that contradicts), VocabularyError (the model lacks control
+    tokens), ManifestError (data missing, empty, damaged, or of another tokenizer), OutputError (storage cannot be
+    written) and TrainingError (resources, self-test, loss, checkpoint, or a worker that kept dying).
     """
     started = time.monotonic()
     prepared = check_inputs(config)
@@ -140,7 +140,7 @@ def check_resume(config: StageConfig, prepared: PreparedData, storage: Storage) 
     Raises TrainingError, naming both values, when it belongs to another run. Settings that may change, such as the
     learning rate, are told in one event.
     """
-    checkpoint = checkpoint_store.newest(storage)
+    checkpoint = store.newest(storage)
     if checkpoint is None:
         return
     checkpoint.require(RunIdentity.of(config, prepared))

@@ -20,28 +20,28 @@ import torch
 from octupus.chat.registry import ModelChat, model_chat
 from octupus.errors import ManifestError, OctupusError, OutputError, TrainingError
 from octupus.telemetry import event
-from octupus.train import checkpoint_store
-from octupus.train.checkpoint import CheckpointWriter, find_checkpoint, restore
-from octupus.train.checkpoint_store import RunIdentity
-from octupus.train.clock import PhaseClock, peak_memory_bytes
+from octupus.train.checkpoint import store
+from octupus.train.checkpoint.storage import Storage
+from octupus.train.checkpoint.store import RunIdentity
+from octupus.train.checkpoint.writer import CheckpointWriter, find_checkpoint, restore
 from octupus.train.config import StageConfig
-from octupus.train.engine import Engine, start_engine
+from octupus.train.engine.interface import Engine, start_engine
 from octupus.train.evaluation import HeldOut
-from octupus.train.export import export_stage
-from octupus.train.failure_record import write_failure_record
-from octupus.train.feed import Pack, PackFeed, empty_pack
-from octupus.train.utilization import Utilization
+from octupus.train.forward.loss import LossSettings, cross_entropy_sum
+from octupus.train.forward.selftest import check_packing, sample_documents
 from octupus.train.group import WorkerGroup
-from octupus.train.loss import LossSettings, cross_entropy_sum
-from octupus.train.metrics import MetricsLog, StepMetrics
-from octupus.train.model import load_model
-from octupus.train.prefetch import Prefetcher
-from octupus.train.prepared import PreparedData, read_prepared
+from octupus.train.model.export import export_stage
+from octupus.train.model.load import load_model
+from octupus.train.packs.feed import Pack, PackFeed, empty_pack
+from octupus.train.packs.prefetch import Prefetcher
+from octupus.train.packs.prepared import PreparedData, read_prepared
 from octupus.train.schedule import cosine_with_min_lr
-from octupus.train.selftest import check_packing, sample_documents
 from octupus.train.stage import lineage_entry, pack_plan, total_steps
-from octupus.train.storage import Storage
-from octupus.train.trackers import Trackers, start_trackers
+from octupus.train.watch.clock import PhaseClock, peak_memory_bytes
+from octupus.train.watch.failure_record import write_failure_record
+from octupus.train.watch.metrics import MetricsLog, StepMetrics
+from octupus.train.watch.trackers import Trackers, start_trackers
+from octupus.train.watch.utilization import Utilization
 
 PREEMPTION_INTERVAL_S = 5.0
 """How often Ray is asked whether a node is about to be taken away; asking waits for all workers."""
@@ -80,7 +80,7 @@ def train_stage(config: StageConfig, preempted: Callable[[], bool] = lambda: Fal
 def _engine_environment(config: StageConfig, group: WorkerGroup) -> Any:
     if config.engine.kind == "plain":
         return nullcontext()
-    from octupus.train.deepspeed_engine import sharded_loading
+    from octupus.train.engine.deepspeed_engine import sharded_loading
 
     return sharded_loading(config, group.world, group.device)
 
@@ -347,7 +347,7 @@ class _Run:
         message = ""
         if group.rank == 0:
             name = write_failure_record(self._storage, self._config, step + 1, values, everybodys)
-            good = checkpoint_store.newest(self._storage)
+            good = store.newest(self._storage)
             message = (
                 f"the {wrong} is {values[wrong]} in step {step + 1}, packs {self._plan.pack_ids(step)}; "
                 f"{self._storage.location}/{name} has each pack's loss. Look at these packs, or lower optimizer.lr. "

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from octupus.config import StrictModel
 from octupus.train.config import StageConfig
-from octupus.train.deepspeed_config import read_deepspeed_json
-from octupus.train.model_directory import record_sha256
-from octupus.train.plan import PackPlan
-from octupus.train.prepared import PreparedData
+from octupus.train.engine.deepspeed_config import read_deepspeed_json
+from octupus.train.model.directory import record_sha256
+from octupus.train.packs.order import PackPlan
+from octupus.train.packs.prepared import PreparedData
 
 Settings = TypeVar("Settings", bound=StrictModel)
 

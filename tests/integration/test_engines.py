@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from octupus.train.checkpoint.storage import Storage
 from octupus.train.config import (
     CheckpointConfig,
     DataConfig,
@@ -22,9 +23,8 @@ from octupus.train.config import (
     StageConfig,
     VocabularyConfig,
 )
-from octupus.train.metrics import StepMetrics, read_metrics
-from octupus.train.storage import Storage
-from octupus.train.vocabulary import edit_vocabulary
+from octupus.train.model.vocabulary import edit_vocabulary
+from octupus.train.watch.metrics import StepMetrics, read_metrics
 from tests.integration.worker_processes import Trained, train_in_processes
 from tests.train.tiny_model import write_base_model, write_packs
 

@@ -23,15 +23,15 @@ from octupus.train.config import (
     StageConfig,
     VocabularyConfig,
 )
-from octupus.train.feed import PackFeed
+from octupus.train.forward.loss import cross_entropy_sum, keeps_logits
 from octupus.train.launch import TrainResult, train
-from octupus.train.loss import cross_entropy_sum, keeps_logits
-from octupus.train.metrics import StepMetrics, read_metrics
-from octupus.train.model_directory import read_record
-from octupus.train.prepared import read_prepared
+from octupus.train.model.directory import read_record
+from octupus.train.model.vocabulary import edit_vocabulary
+from octupus.train.packs.feed import PackFeed
+from octupus.train.packs.prepared import read_prepared
 from octupus.train.schedule import cosine_with_min_lr
 from octupus.train.stage import pack_plan
-from octupus.train.vocabulary import edit_vocabulary
+from octupus.train.watch.metrics import StepMetrics, read_metrics
 from tests.train.tiny_model import write_base_model, write_packs
 
 STEPS = 60

@@ -1,6 +1,6 @@
 """Training workers without Ray: processes joined by gloo that run stages one after the other.
 
-    python -m tests.integration.worker_processes RANK WORLD PORT STAGES.json
+python -m tests.integration.worker_processes RANK WORLD PORT STAGES.json
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from octupus.train.config import VocabularyConfig
-from octupus.train.vocabulary import edit_vocabulary
+from octupus.train.model.vocabulary import edit_vocabulary
 from tests.train.tiny_model import write_base_model, write_packs
 
 

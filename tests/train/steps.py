@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from octupus.train.metrics import MetricsLog, StepMetrics
-from octupus.train.storage import Storage
+from octupus.train.checkpoint.storage import Storage
+from octupus.train.watch.metrics import MetricsLog, StepMetrics
 
 
 def metrics(step: int, **changes: Any) -> StepMetrics:

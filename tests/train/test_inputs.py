@@ -14,7 +14,7 @@ from octupus.data.manifest import file_sha256
 from octupus.errors import ConfigError, ManifestError, OutputError, VocabularyError
 from octupus.train.config import DataConfig, EngineConfig, EvaluationConfig, RunConfig, StageConfig
 from octupus.train.inputs import WEIGHTS, check_inputs, check_output
-from octupus.train.prepared import read_prepared
+from octupus.train.packs.prepared import read_prepared
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 JOBS = Path(__file__).parents[2] / "jobs"
-HEAVY = {"torch", "ray", "transformers", "deepspeed", "numpy", "pyarrow"}
+HEAVY = {"torch", "ray", "transformers", "deepspeed", "numpy", "pyarrow", "peft"}
 
 
-@pytest.mark.parametrize("job", ["edit_tokenizer", "train_stg1", "train_stg2"])
+@pytest.mark.parametrize("job", ["edit_tokenizer", "train_stg1", "train_stg2", "merge_lora"])
 @pytest.mark.parametrize("flag", ["--help", "--dry-run"])
 def test_help_and_dry_run_load_nothing_heavy(job: str, flag: str) -> None:
     command = [sys.executable, "-X", "importtime", str(JOBS / f"{job}.py"), flag]
@@ -28,5 +28,5 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     assert answer.stderr.startswith("error: ")
-    assert "manifest.json" in answer.stderr
+    assert "does not exist" in answer.stderr
     assert "Traceback" not in answer.stderr

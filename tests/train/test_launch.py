@@ -1,68 +1,28 @@
 import json
-import shutil
+import logging
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from octupus.errors import ManifestError, TrainingError, VocabularyError
+from octupus.errors import TrainingError
+from octupus.train.checkpoint import store
+from octupus.train.checkpoint.storage import Storage
+from octupus.train.checkpoint.store import Checkpoint, RunIdentity
 from octupus.train.cluster import Resources
-from octupus.train.config import DataConfig, RunConfig, ScalingConfig, StageConfig
-from octupus.train.launch import check_inputs, finished, resolve
-from octupus.train.metrics import MetricsLog, StepMetrics, read_metrics
-from octupus.train.prepared import read_prepared
-from octupus.train.report import write_report
-from octupus.train.stage import absolute, lineage_entry, total_steps
+from octupus.train.config import DataConfig, LoraConfig, RunConfig, ScalingConfig, StageConfig, WorkerRange
+from octupus.train.launch import check_resume, finished, resolve
+from octupus.train.packs.prepared import read_prepared
+from octupus.train.stage import absolute, lineage_entry
 
 
 @pytest.fixture
 def stage(tmp_path: Path, model_directory: Path, prepared_directory: Path) -> StageConfig:
     return StageConfig(
-        run=RunConfig(name="run", storage=tmp_path / "runs"),
+        run=RunConfig(name="run", storage=str(tmp_path / "runs")),
         model=model_directory,
         data=DataConfig(directory=prepared_directory, packs_per_step=4, epochs=1.5),
         export=tmp_path / "export",
     )
-
-
-def test_sound_inputs_pass(stage: StageConfig) -> None:
-    prepared = check_inputs(stage)
-    assert prepared.packs == 20
-    assert total_steps(stage, prepared) == 8  # 30 packs, 4 at a time
-
-
-def test_a_model_without_control_tokens_is_refused(stage: StageConfig, base_directory: Path) -> None:
-    with pytest.raises(VocabularyError, match=r"lacks the control tokens <\|SYSTEM\|>"):
-        check_inputs(stage.model_copy(update={"model": base_directory}))
-
-
-def edit_manifest(stage: StageConfig, directory: Path, **changes: Any) -> StageConfig:
-    shutil.copytree(stage.data.directory, directory)
-    manifest = json.loads((directory / "manifest.json").read_text())
-    (directory / "manifest.json").write_text(json.dumps(manifest | changes))
-    return stage.model_copy(update={"data": stage.data.model_copy(update={"directory": directory})})
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({"tokenizer_sha256": "0" * 64}, "another tokenizer"),
-        ({"dialect": "hermes"}, "prepared in the hermes dialect"),
-        ({"packs": 0}, "holds no packs"),
-        ({"format": "octupus-packs/9"}, "octupus-packs"),
-    ],
-)
-def test_unfitting_data_is_refused(stage: StageConfig, tmp_path: Path, changes: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ManifestError, match=complaint):
-        check_inputs(edit_manifest(stage, tmp_path / "data", **changes))
-
-
-def test_a_damaged_shard_is_refused(stage: StageConfig, tmp_path: Path) -> None:
-    damaged = edit_manifest(stage, tmp_path / "data")
-    with (damaged.data.directory / "packs-00001.parquet").open("ab") as shard:
-        shard.write(b"x")
-    with pytest.raises(ManifestError, match="packs-00001"):
-        check_inputs(damaged)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +32,7 @@ def test_a_damaged_shard_is_refused(stage: StageConfig, tmp_path: Path) -> None:
         (ScalingConfig(workers=4, cpus_per_worker=4), Resources(cpus=8, gpus=0), "need 16, but the cluster has 8"),
         (ScalingConfig(workers=4), Resources(cpus=64, gpus=2), "need one GPU each, but the cluster has 2"),
         (ScalingConfig(workers="auto"), Resources(cpus=64, gpus=3), "nearest that are: 3 or 6"),
+        (ScalingConfig(workers=WorkerRange(min=3, max=8)), Resources(cpus=2, gpus=0), "need 3, but the cluster has 2"),
     ],
 )
 def test_a_cluster_that_is_too_small_is_named(
@@ -79,6 +40,14 @@ def test_a_cluster_that_is_too_small_is_named(
 ) -> None:
     with pytest.raises(TrainingError, match=complaint):
         resolve(stage.model_copy(update={"scaling": scaling}), resources)
+
+
+@pytest.mark.parametrize("workers", [64, WorkerRange(min=2, max=64)])
+def test_a_cluster_that_grows_is_not_too_small(stage: StageConfig, workers: int | WorkerRange) -> None:
+    scaling = ScalingConfig(workers=workers, autoscaling=True)
+    data = stage.data.model_copy(update={"packs_per_step": 64})
+    resolved = resolve(stage.model_copy(update={"scaling": scaling, "data": data}), Resources(cpus=2, gpus=0))
+    assert resolved.scaling.workers == workers
 
 
 def test_auto_follows_the_cluster(stage: StageConfig) -> None:
@@ -103,34 +72,36 @@ def test_an_export_is_reused_only_for_the_same_training(stage: StageConfig) -> N
         finished(more, prepared)
 
 
-def metrics(step: int) -> StepMetrics:
-    return StepMetrics(step, 2.0 / step, 1e-3, 0.5, 100, 40, [step, step + 1], 0.01)
+def test_a_checkpoint_of_another_run_is_refused_before_workers_start(stage: StageConfig, tmp_path: Path) -> None:
+    config = resolve(absolute(stage), Resources(cpus=8, gpus=0))
+    prepared = read_prepared(config.data.directory)
+    storage = Storage(config.run.location)
+    check_resume(config, prepared, storage)
+    identity = dict(RunIdentity.of(config, prepared).values)
+    settings = config.model_dump(mode="json")
+    store.commit(storage, Checkpoint(8, 800, workers=0, identity=identity, config=settings, versions={}))
+    check_resume(config, prepared, storage)
+    for change, complaint in [
+        ({"data": config.data.model_copy(update={"seed": 5})}, "with data.seed 0, but this run has 5"),
+        ({"data": config.data.model_copy(update={"packs_per_step": 8})}, "data.packs_per_step 4, but this run has 8"),
+        ({"engine": config.engine.model_copy(update={"zero_stage": 3})}, "engine.zero_stage 2, but this run has 3"),
+        ({"lora": LoraConfig(rank=4)}, "lora None, but this run has"),
+    ]:
+        with pytest.raises(TrainingError, match=complaint):
+            check_resume(config.model_copy(update=change), prepared, storage)
 
 
-def test_continuing_drops_the_steps_that_come_again(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path, 0)
-    for step in range(1, 8):
-        log.append(metrics(step))
-    log.close()
-    with (tmp_path / "metrics.jsonl").open("a") as stream:
-        stream.write('{"step": 8, "lo')  # the writer died here
-    assert read_metrics(tmp_path) == [metrics(step) for step in range(1, 8)]
-    again = MetricsLog(tmp_path, 4)
-    again.append(metrics(5))
-    again.close()
-    assert read_metrics(tmp_path) == [metrics(step) for step in range(1, 6)]
-
-
-def test_the_report_draws_three_curves_and_says_why_a_run_stopped(tmp_path: Path) -> None:
-    log = MetricsLog(tmp_path, 0)
-    for step in range(1, 30):
-        log.append(metrics(step))
-    log.close()
-    text = write_report(tmp_path, "run <1>", "the loss is nan").read_text()
-    assert text.count("<svg") == 3
-    assert "the loss is nan" in text
-    assert "run &lt;1&gt;" in text
-
-
-def test_a_run_that_never_stepped_still_has_a_report(tmp_path: Path) -> None:
-    assert "no workers" in write_report(tmp_path, "run", "no workers").read_text()
+def test_settings_that_may_change_are_told(
+    stage: StageConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("octupus"), "propagate", True)
+    config = resolve(absolute(stage), Resources(cpus=8, gpus=0))
+    prepared = read_prepared(config.data.directory)
+    storage = Storage(config.run.location)
+    identity = dict(RunIdentity.of(config, prepared).values)
+    settings = config.model_dump(mode="json")
+    store.commit(storage, Checkpoint(8, 800, workers=0, identity=identity, config=settings, versions={}))
+    changed = config.model_copy(update={"optimizer": config.optimizer.model_copy(update={"lr": 1e-4})})
+    with caplog.at_level(logging.INFO):
+        check_resume(changed, prepared, storage)
+    assert "optimizer.lr from 2e-05 to 0.0001" in caplog.text
