@@ -92,6 +92,7 @@ def test_what_is_generated_for_a_small_model() -> None:
         "managed_gradient_accumulation": False,
         "gradient_clipping": 3.0,
         "bf16": {"enabled": True},
+        "data_types": {"grad_accum_dtype": "fp32"},
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "zero_optimization": {
@@ -150,7 +151,7 @@ def left_to_the_file(key: str, zero_stage: int) -> bool:
     return (
         last in ("reduce_bucket_size", "contiguous_gradients", "pin_memory", "steps_per_print", "wall_clock_breakdown")
         or last.startswith("stage3_")
-        or key.startswith("aio.")
+        or key.startswith(("aio.", "data_types."))
         or (last == "overlap_comm" and zero_stage == 2)
     )
 
