@@ -34,14 +34,15 @@ LONGEST_S = 120.0
 
 
 class Driver:
-    """`python jobs/train_stg1.py` with a stage's configuration, on a private Ray that ends with it."""
+    """`python jobs/train_stg1.py` with a stage's configuration, on the Ray cluster at `address`, or else on a private
+    one that ends with it."""
 
-    def __init__(self, config: StageConfig, scratch: Path) -> None:
+    def __init__(self, config: StageConfig, scratch: Path, address: str | None = None) -> None:
         self.output = scratch / f"{config.run.name}.txt"
         self._command = scratch / f"{config.run.name}.yaml"  # JSON is YAML
         self._command.write_text(json.dumps(config.model_dump(mode="json")))
         self._environment = os.environ | {"TMPDIR": str(scratch), "RAY_TMPDIR": "/tmp"}  # sockets need a short path
-        self._environment.pop("RAY_ADDRESS", None)
+        self._environment["RAY_ADDRESS"] = address or ""
         self._process = self._start()
         self._seen: dict[int, psutil.Process] = {}
 
@@ -95,9 +96,9 @@ class Driver:
 
 
 @contextmanager
-def driven(config: StageConfig, scratch: Path) -> Iterator[Driver]:
+def driven(config: StageConfig, scratch: Path, address: str | None = None) -> Iterator[Driver]:
     """A stage that trains in a process of its own while the block runs; nothing of it is left afterwards."""
-    driver = Driver(config, scratch)
+    driver = Driver(config, scratch, address)
     try:
         yield driver
     finally:

@@ -21,7 +21,9 @@ END = "<|endoftext|>"
 WORDS = "system user assistant content tool call arguments tool response what is the colour of snow white sky blue"
 
 
-def write_base_model(directory: Path, *, tied: bool = True, padding_rows: int = 0, layers: int = 2) -> Path:
+def write_base_model(
+    directory: Path, *, tied: bool = True, padding_rows: int = 0, layers: int = 2, hidden: int = 64
+) -> Path:
     """A base model without control tokens; its embedding matrix has `padding_rows` rows beyond the tokenizer."""
     directory.mkdir(parents=True)
     tokenizer = Tokenizer(models.BPE())
@@ -37,7 +39,7 @@ def write_base_model(directory: Path, *, tied: bool = True, padding_rows: int = 
     torch.manual_seed(7)
     config = Qwen2Config(
         vocab_size=tokenizer.get_vocab_size() + padding_rows,
-        hidden_size=64,
+        hidden_size=hidden,
         intermediate_size=128,
         num_hidden_layers=layers,
         num_attention_heads=4,

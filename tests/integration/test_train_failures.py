@@ -1,0 +1,265 @@
+"""Training runs that lose their driver, workers, disks, data, numbers or nodes.
+
+The runs that are killed are compared with one that two processes trained without Ray: Ray only starts the workers, and
+all numbers are computed by the same code in as many threads, so not a bit may differ.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray._raylet import GcsClient
+from ray.cluster_utils import Cluster
+from ray.core.generated import autoscaler_pb2
+
+from octupus.errors import OctupusError, OutputError, TrainingError
+from octupus.train.checkpoint import store
+from octupus.train.checkpoint.storage import Storage
+from octupus.train.config import (
+    CheckpointConfig,
+    DataConfig,
+    EngineConfig,
+    OptimizerConfig,
+    RunConfig,
+    ScalingConfig,
+    StageConfig,
+    VocabularyConfig,
+    WorkerRange,
+)
+from octupus.train.launch import train
+from octupus.train.model.vocabulary import edit_vocabulary
+from octupus.train.watch.metrics import read_metrics
+from tests.integration.training_runs import driven, numbers, same_weights, small_disk, train_with_kills
+from tests.integration.worker_processes import Trained, train_in_processes
+from tests.train.tiny_model import write_base_model, write_packs
+
+STEPS = 120
+CHECKPOINT_EVERY = 10
+LONG = 600
+"""Steps of a run that is not meant to end."""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, packs for it, and the uninterrupted run."""
+    directory = tmp_path_factory.mktemp("failures")
+    base = write_base_model(directory / "base")
+    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
+    write_packs(directory / "data", directory / "model")
+    train_in_processes([Trained(stage(directory, "uninterrupted"))], 2, directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def worker_scratch() -> Iterator[Path]:
+    """TMPDIR of the workers of a private Ray. Its own path is short, as the paths of sockets must be."""
+    directory = Path(tempfile.mkdtemp(prefix="octupus_failures_"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(directory / "scratch"))
+        patch.setenv("RAY_TMPDIR", str(directory))
+        (directory / "scratch").mkdir()
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield directory / "scratch"
+        ray.shutdown()
+    shutil.rmtree(directory)
+
+
+def stage(directory: Path, name: str, **changes: Any) -> StageConfig:
+    """The run that all others are variants of; `changes` replace whole parts of its configuration."""
+    config = StageConfig(
+        run=RunConfig(name=name, storage=str(directory / "runs")),
+        model=directory / "model",
+        data=DataConfig(directory=directory / "data", packs_per_step=4, steps=STEPS, seed=3),
+        optimizer=OptimizerConfig(lr=1e-3, min_lr=1e-4, warmup_steps=2, weight_decay=0.01),
+        engine=EngineConfig(dtype="float32"),
+        scaling=ScalingConfig(workers=2, max_failures=0),
+        checkpoint=CheckpointConfig(every_steps=CHECKPOINT_EVERY),
+        export=directory / "exports" / name,
+    )
+    return config.model_copy(update=changes)
+
+
+@contextmanager
+def at_step(config: StageConfig, step: int, act: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as the run that the block trains has done `step` steps."""
+    acted, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            rows = read_metrics(Storage(config.run.location))
+            if rows and rows[-1].step >= step:
+                act()
+                acted.set()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert acted.is_set()
+
+
+def failure_of(config: StageConfig) -> str:
+    """The message of the TrainingError that a run ends with."""
+    with pytest.raises(TrainingError) as raised:
+        train(config)
+    return str(raised.value)
+
+
+def report_of(config: StageConfig) -> str:
+    return (Path(config.run.location) / "report.html").read_text()
+
+
+def test_a_run_whose_workers_and_driver_were_killed_equals_the_uninterrupted_one(
+    workspace: Path, tmp_path: Path
+) -> None:
+    config = stage(workspace, "killed", scaling=ScalingConfig(workers=2, max_failures=2))
+    kills = train_with_kills(config, ["worker", "writing", "driver"], tmp_path, seed=1)
+    uninterrupted = stage(workspace, "uninterrupted")
+    assert numbers(config) == numbers(uninterrupted)
+    assert same_weights(config, uninterrupted)
+    halves = [kill for kill in kills if kill.half_written is not None]
+    assert halves
+    assert all(kill.resumed_at < kill.half_written for kill in halves if kill.half_written is not None)
+
+
+def test_a_checkpoint_of_another_run_is_refused_before_workers_start(worker_scratch: Path, workspace: Path) -> None:
+    write_packs(workspace / "fewer", workspace / "model", packs=16)
+    data = stage(workspace, "uninterrupted").data
+    changed = {
+        "data.seed 3, but this run has 4": {"seed": 4},
+        "data.packs_per_step 4, but this run has 2": {"packs_per_step": 2},
+        "manifest [0-9a-f]{64}, but this run has [0-9a-f]{64}": {"directory": workspace / "fewer"},
+    }
+    for told, change in changed.items():
+        config = stage(workspace, "uninterrupted", data=data.model_copy(update=change), export=None)
+        started = time.monotonic()
+        with pytest.raises(TrainingError, match=f"the checkpoint of step {STEPS} was written with .*{told}"):
+            train(config)
+        assert time.monotonic() - started < 5
+    assert numbers(stage(workspace, "uninterrupted"))[-1][0] == STEPS
+
+
+def test_more_workers_than_the_cluster_holds_is_an_error_at_once(worker_scratch: Path, workspace: Path) -> None:
+    config = stage(workspace, "crowded", scaling=ScalingConfig(workers=4))
+    started = time.monotonic()
+    with pytest.raises(TrainingError, match="4 workers with 1 CPUs each need 4, but the cluster has 2"):
+        train(config)
+    assert time.monotonic() - started < 5
+
+
+def test_storage_that_cannot_be_written_is_an_error_before_training(workspace: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "1m,ro") as mounted:
+        if not mounted:
+            pytest.skip("this machine mounts no file system")
+        config = stage(workspace, "read_only", run=RunConfig(name="run", storage=str(tmp_path / "disk")))
+        with pytest.raises(OutputError, match=r"run.storage: .*/disk/run cannot be written: .*Read-only file system"):
+            train(config)
+
+
+@pytest.mark.parametrize("filled", ["by checkpoints", "by others"])
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
+    worker_scratch: Path, workspace: Path, tmp_path: Path, filled: str
+) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, "7m") as mounted:
+        if not mounted:
+            pytest.skip("this machine mounts no file system")
+        config = stage(workspace, "full", run=RunConfig(name="run", storage=str(disk)), export=None)
+        if filled == "by others":
+            with at_step(config, 15, lambda: fill(disk)):
+                message = failure_of(config)
+        else:
+            message = failure_of(config)
+        print(message)
+        assert str(disk / "run") in message
+        assert "No space left on device" in message
+        newest = store.newest(Storage(config.run.location))
+        assert newest is not None
+        assert newest.step >= CHECKPOINT_EVERY
+        ray.get(ray.remote(enlarge).remote(disk))
+    assert numbers(config) == numbers(stage(workspace, "uninterrupted"))
+
+
+def fill(disk: Path) -> None:
+    """Write until nothing more fits."""
+    try:
+        with (disk / "ballast").open("wb", buffering=0) as stream:
+            while True:
+                stream.write(bytes(4096))
+    except OSError:
+        return
+
+
+def enlarge(disk: Path) -> None:
+    pass
+
+
+def test_a_full_temporary_directory_ends_the_run(worker_scratch: Path, workspace: Path) -> None:
+    with small_disk(worker_scratch, "300k") as mounted:
+        if not mounted:
+            pytest.skip("this machine mounts no file system")
+        config = stage(workspace, "no_scratch", scaling=ScalingConfig(workers=2, max_failures=1), export=None)
+        message = failure_of(config)
+    print(message)
+    assert f"the checkpoint of step {CHECKPOINT_EVERY} cannot be written to {worker_scratch}" in message
+    assert "set TMPDIR to a larger disk" in message
+    assert "set TMPDIR to a larger disk" in report_of(config)
+    assert store.newest(Storage(config.run.location)) is None
+
+
+def test_a_shard_that_is_cut_off_while_it_is_read_ends_the_run(worker_scratch: Path, workspace: Path) -> None:
+    many = write_packs(workspace / "many", workspace / "model", packs=1200)
+    shard = many / "packs-00001.parquet"
+    data = DataConfig(directory=many, packs_per_step=4, steps=LONG, seed=3)
+    config = stage(workspace, "cut_off", data=data, export=None)
+    with at_step(config, 15, lambda: os.truncate(shard, shard.stat().st_size // 100)):
+        message = failure_of(config)
+    print(message)
+    assert "cannot be read" in message
+    assert str(shard) in message
+    assert str(shard) in report_of(config)
+    newest = store.newest(Storage(config.run.location))
+    assert newest is not None
+    assert newest.step >= CHECKPOINT_EVERY
+
+
+def test_numbers_that_stop_being_finite_end_the_run_with_a_record(worker_scratch: Path, workspace: Path) -> None:
+    config = stage(
+        workspace,
+        "diverged",
+        optimizer=OptimizerConfig(lr=1e30, warmup_steps=0),
+        checkpoint=CheckpointConfig(every_steps=1),
+        export=None,
+    )
+    message = failure_of(config)
+    print(message)
+    rows = read_metrics(Storage(config.run.location))
+    (file,) = Path(config.run.location).glob("not_finite_step_*.json")
+    record = json.loads(file.read_text())
+    assert record["step"] == rows[-1].step + 1
+    assert str(file) in message
+    assert f"The last good checkpoint is step_{rows[-1].step:08d}" in message
+    assert "lower optimizer.lr" in report_of(config)
+    assert len(record["packs"]) == 4
+    assert [row["step"] for row in record["last_steps"]] == [row.step for row in rows]
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """A head without CPUs and two nodes of one CPU each."""
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield nodes
+    nodes.shutdown()
