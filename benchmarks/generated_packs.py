@@ -20,7 +20,7 @@ from octupus.train.config import VocabularyConfig
 VOCABULARY = 8192
 BUDGET = 1024
 LENGTH_SPREAD = 0.9
-"""Standard deviation of the logarithm of a document's length; batches of 6, padded to the longest, are then 0.41 full."""
+"""Standard deviation of the logarithm of a document's length; batches of 6 padded to the longest are then 0.41 full."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,7 @@ def generate_documents(number: int, mean_length: float, seed: int = 0) -> list[D
     random = np.random.default_rng(seed)
     mean_log = np.log(mean_length) - LENGTH_SPREAD**2 / 2
     lengths = np.clip(np.exp(random.normal(mean_log, LENGTH_SPREAD, number)), 16, BUDGET).astype(int)
-    return [
-        Document(random.integers(0, VOCABULARY, length), int(random.integers(1, length - 1))) for length in lengths
-    ]
+    return [Document(random.integers(0, VOCABULARY, length), int(random.integers(1, length - 1))) for length in lengths]
 
 
 def pack_documents(documents: list[Document]) -> list[list[Document]]:

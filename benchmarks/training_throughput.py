@@ -16,6 +16,7 @@ worker. The script fails when octupus and the packed Trainer differ in any step'
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -93,30 +94,41 @@ class Watched:
 
 @dataclass(frozen=True)
 class Result:
-    """One runner in one round."""
+    """One runner in one round: its counted steps, FIRST_COUNTED to the last but one."""
 
+    tokens: list[int]
+    """By step."""
+    seconds: list[float]
     fill: float
-    median_tokens_per_s: float
-    tokens_per_s: float
     tokens_per_cpu_s: float
     peak_bytes: int
     """Of the largest worker."""
     losses: list[float]
+    """Of all steps."""
 
     @classmethod
     def of(cls, watched: Watched, steps: int) -> Result:
-        """Steps FIRST_COUNTED to `steps` of what was watched."""
+        """Of the steps that were watched those up to `steps` count."""
         counted = watched.lines[FIRST_COUNTED - 1 : steps]
-        tokens = sum(line["tokens"] for line in counted)
-        cpu_s = watched.cpu_s[steps - 1] - watched.cpu_s[FIRST_COUNTED - 2]
+        tokens = [line["tokens"] for line in counted]
         return cls(
-            fill=tokens / sum(line["slots"] for line in counted),
-            median_tokens_per_s=median(line["tokens"] / line["step_s"] for line in counted),
-            tokens_per_s=tokens / sum(line["step_s"] for line in counted),
-            tokens_per_cpu_s=tokens / cpu_s,
+            tokens=tokens,
+            seconds=[line["step_s"] for line in counted],
+            fill=sum(tokens) / sum(line["slots"] for line in counted),
+            tokens_per_cpu_s=sum(tokens) / (watched.cpu_s[steps - 1] - watched.cpu_s[FIRST_COUNTED - 2]),
             peak_bytes=max(watched.peaks.values()),
             losses=[line["loss"] for line in watched.lines],
         )
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Over all counted steps."""
+        return sum(self.tokens) / sum(self.seconds)
+
+    @property
+    def median_tokens_per_s(self) -> float:
+        """Of the counted steps."""
+        return median(tokens / seconds for tokens, seconds in zip(self.tokens, self.seconds, strict=True))
 
 
 def main() -> None:
@@ -138,7 +150,7 @@ def main() -> None:
         for round_number in range(arguments.rounds):
             turn = round_number % len(arguments.runners)  # each has every place in turn, as a machine's load may drift
             for name in [*arguments.runners[turn:], *arguments.runners[:turn]]:
-                directory = task.directory / f"{name}_{round_number}".replace(" ", "_")
+                directory = task.directory / f"round_{round_number}_{list(RUNNERS).index(name)}"
                 directory.mkdir()
                 load = os.getloadavg()[0]
                 result = Result.of(RUNNERS[name](task, directory), task.steps)
@@ -260,9 +272,10 @@ def watched(command: Sequence[str], lines: Path, scratch: Path) -> Watched:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
     output = scratch / "output.txt"
     seen = Watched(lines=[])
-    with output.open("w") as stream, subprocess.Popen(
-        command, env=environment, stdout=stream, stderr=subprocess.STDOUT
-    ) as process:
+    with (
+        output.open("w") as stream,
+        subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT) as process,
+    ):
         while process.poll() is None:
             time.sleep(0.1)
             look(process.pid, lines, seen)
@@ -279,11 +292,12 @@ def look(pid: int, lines: Path, seen: Watched) -> None:
         return
     cpu_s = 0.0
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-        times = process.cpu_times()
-        cpu_s += times.user + times.system
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
-        seen.peaks[process.pid] = int(peak) * 1024
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # it has just ended
+            times = process.cpu_times()
+            cpu_s += times.user + times.system
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
+            seen.peaks[process.pid] = int(peak) * 1024
     seen.lines += new
     seen.cpu_s += [cpu_s] * len(new)
 
@@ -316,27 +330,36 @@ def require_same_losses(results: dict[str, list[Result]]) -> None:
 
 
 def print_table(results: dict[str, list[Result]]) -> None:
-    """Medians over rounds; ratios are medians of each round's."""
+    """Medians over rounds, and what each step's fastest round gives; ratios are to the Trainer."""
     bases = [name for name in ("Trainer padded", "Trainer packed") if name in results]
+    heads = [f"{'x ' + base:>16} {'fastest':>8} {'CPU':>5}" for base in bases]
     print(
-        f"\n{'runner':<16} {'fill':>6} {'tokens/s':>9} {'median':>7} {'per CPU-s':>10} {'peak MB':>8}  "
-        + "  ".join(f"{'x ' + base:>16} {'(CPU)':>6}" for base in bases)
+        f"\n{'':<16} {'':>6} {'tokens/s':>9} {'median':>9} {'fastest':>9} {'tokens':>9} {'peak':>6}\n"
+        f"{'runner':<16} {'fill':>6} {'all':>9} {'step':>9} {'rounds':>9} {'/CPU-s':>9} {'MB':>6} " + " ".join(heads)
     )
     for name, rounds in results.items():
         ratios = [
             f"{_ratio(rounds, results[base], 'tokens_per_s'):>16.2f} "
-            f"{_ratio(rounds, results[base], 'tokens_per_cpu_s'):>6.2f}"
+            f"{fastest_tokens_per_s(rounds) / fastest_tokens_per_s(results[base]):>8.2f} "
+            f"{_ratio(rounds, results[base], 'tokens_per_cpu_s'):>5.2f}"
             for base in bases
         ]
         print(
             f"{name:<16} {rounds[0].fill:>6.3f} {median(each.tokens_per_s for each in rounds):>9.0f} "
-            f"{median(each.median_tokens_per_s for each in rounds):>7.0f} "
-            f"{median(each.tokens_per_cpu_s for each in rounds):>10.0f} "
-            f"{max(each.peak_bytes for each in rounds) / 1e6:>8.0f}  " + "  ".join(ratios)
+            f"{median(each.median_tokens_per_s for each in rounds):>9.0f} {fastest_tokens_per_s(rounds):>9.0f} "
+            f"{median(each.tokens_per_cpu_s for each in rounds):>9.0f} "
+            f"{max(each.peak_bytes for each in rounds) / 1e6:>6.0f} " + " ".join(ratios)
         )
 
 
+def fastest_tokens_per_s(rounds: list[Result]) -> float:
+    """Each step in the round that was fastest at it: what others do on the machine only ever adds time."""
+    seconds = [min(steps) for steps in zip(*(each.seconds for each in rounds), strict=True)]
+    return sum(rounds[0].tokens) / sum(seconds)
+
+
 def _ratio(ours: list[Result], theirs: list[Result], name: str) -> float:
+    """The median of the rounds' ratios."""
     pairs = zip(ours, theirs, strict=True)
     return median(getattr(mine, name) / getattr(other, name) for mine, other in pairs)
 

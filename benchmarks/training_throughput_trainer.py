@@ -91,9 +91,7 @@ def main(settings: dict[str, Any]) -> None:
         collator: Any = Flattening()
     else:
         collator = DataCollatorForSeq2Seq(AutoTokenizer.from_pretrained(settings["model"]))
-    model = AutoModelForCausalLM.from_pretrained(
-        settings["model"], dtype=torch.float32, attn_implementation="sdpa"
-    )
+    model = AutoModelForCausalLM.from_pretrained(settings["model"], dtype=torch.float32, attn_implementation="sdpa")
     Trainer(
         model=model,
         args=arguments,

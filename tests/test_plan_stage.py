@@ -81,7 +81,7 @@ def test_the_command_refuses_before_a_gpu_is_rented(model_config: Path, capsys: 
         ({"gpu": "h300"}, "GPU 'h300' is not known; known: b200"),
         ({"gpu": "v100-32gb"}, "v100-32gb has no bfloat16; set engine.dtype float32"),
         ({"gpus": None}, "scaling.workers is auto, one for each GPU of the cluster; say how many with --gpus N"),
-        ({"gpus": 7}, "data.packs_per_step 64 is not a multiple"),
+        ({"gpus": 7}, "data.packs_per_step 16 is not a multiple"),
         ({"gpus": 0}, "--gpus 0 must be at least 1"),
         ({"model_config": None}, "holds no config.json; give one with --model-config"),
         ({"packs": None}, "give both"),

@@ -8,10 +8,9 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,19 @@ from octupus.train.config import (
 )
 from octupus.train.launch import train
 from octupus.train.model.vocabulary import edit_vocabulary
+from octupus.train.packs.prepared import read_prepared
+from octupus.train.stage import pack_plan
 from octupus.train.watch.metrics import read_metrics
-from tests.integration.training_runs import driven, numbers, same_weights, small_disk, train_with_kills
+from tests.integration.training_runs import (
+    Driver,
+    at_step,
+    driven,
+    errors_by_worker,
+    numbers,
+    same_weights,
+    small_disk,
+    train_with_kills,
+)
 from tests.integration.worker_processes import Trained, train_in_processes
 from tests.train.tiny_model import write_base_model, write_packs
 
@@ -86,29 +96,6 @@ def stage(directory: Path, name: str, **changes: Any) -> StageConfig:
         export=directory / "exports" / name,
     )
     return config.model_copy(update=changes)
-
-
-@contextmanager
-def at_step(config: StageConfig, step: int, act: Callable[[], object]) -> Iterator[None]:
-    """Do something as soon as the run that the block trains has done `step` steps."""
-    acted, over = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.01):
-            rows = read_metrics(Storage(config.run.location))
-            if rows and rows[-1].step >= step:
-                act()
-                acted.set()
-                return
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-    assert acted.is_set()
 
 
 def failure_of(config: StageConfig) -> str:
@@ -169,42 +156,91 @@ def test_storage_that_cannot_be_written_is_an_error_before_training(workspace: P
             train(config)
 
 
-@pytest.mark.parametrize("filled", ["by checkpoints", "by others"])
-def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(
-    worker_scratch: Path, workspace: Path, tmp_path: Path, filled: str
+def test_every_worker_ends_with_the_same_error(workspace: Path, tmp_path: Path) -> None:
+    """Data cut off while it is read, numbers that are not finite, a disk that checkpoints fill: without Ray, since a
+    worker that failed alone would leave the other one waiting here."""
+    many = write_packs(workspace / "many", workspace / "model", packs=1200)
+    shard = many / "packs-00001.parquet"
+    cut_off = stage(workspace, "cut_off", data=DataConfig(directory=many, packs_per_step=4, steps=LONG, seed=3))
+    diverged = stage(
+        workspace,
+        "diverged",
+        optimizer=OptimizerConfig(lr=1e30, warmup_steps=0),
+        checkpoint=CheckpointConfig(every_steps=1),
+    )
+    full = stage(workspace, "full", run=RunConfig(name="run", storage=str(tmp_path / "disk")))
+    one = Storage(stage(workspace, "uninterrupted").run.location).sizes(store.directory_name(STEPS))
+    with small_disk(tmp_path / "disk", str(sum(one.values()) * 5 // 2)) as mounted:
+        stages = [cut_off, diverged, full] if mounted else [cut_off, diverged]
+        with at_step(cut_off, 15, lambda: os.truncate(shard, shard.stat().st_size // 100)):
+            errors, others = errors_by_worker(stages, 2, tmp_path)
+        assert errors == others
+        assert len(errors) == len(stages)
+        print(*errors, sep="\n")
+        check_cut_off(cut_off, errors[0], shard)
+        check_diverged(diverged, errors[1])
+        if mounted:
+            check_full(full, errors[2])
+
+
+def check_cut_off(config: StageConfig, error: str, shard: Path) -> None:
+    assert "cannot be read" in error
+    assert str(shard) in error
+    assert newest_step(config) >= CHECKPOINT_EVERY
+
+
+def check_diverged(config: StageConfig, error: str) -> None:
+    rows = read_metrics(Storage(config.run.location))
+    (file,) = Path(config.run.location).glob("not_finite_step_*.json")
+    record = json.loads(file.read_text())
+    step = rows[-1].step + 1
+    plan = pack_plan(config, read_prepared(config.data.directory))
+    assert record["step"] == step
+    assert {pack["pack"] for pack in record["packs"]} == set(plan.pack_ids(step - 1))
+    assert all(pack["loss"] == "nan" for pack in record["packs"])
+    assert [row["step"] for row in record["last_steps"]] == [row.step for row in rows]
+    assert str(file) in error
+    assert f"step_{step - 1:08d}" in error
+    assert newest_step(config) == step - 1
+
+
+def check_full(config: StageConfig, error: str) -> None:
+    assert config.run.location in error
+    assert "No space left on device" in error
+    assert newest_step(config) >= CHECKPOINT_EVERY
+
+
+def newest_step(config: StageConfig) -> int:
+    """Steps of the newest complete checkpoint."""
+    newest = store.newest(Storage(config.run.location))
+    assert newest is not None
+    return newest.step
+
+
+def test_a_run_goes_on_where_a_full_disk_stopped_it(
+    worker_scratch: Path, workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     disk = tmp_path / "disk"
-    with small_disk(disk, "7m") as mounted:
+    with small_disk(disk, "20m") as mounted:
         if not mounted:
             pytest.skip("this machine mounts no file system")
         config = stage(workspace, "full", run=RunConfig(name="run", storage=str(disk)), export=None)
-        if filled == "by others":
-            with at_step(config, 15, lambda: fill(disk)):
-                message = failure_of(config)
-        else:
-            message = failure_of(config)
-        print(message)
-        assert str(disk / "run") in message
-        assert "No space left on device" in message
-        newest = store.newest(Storage(config.run.location))
-        assert newest is not None
-        assert newest.step >= CHECKPOINT_EVERY
-        ray.get(ray.remote(enlarge).remote(disk))
-    assert numbers(config) == numbers(stage(workspace, "uninterrupted"))
+        with at_step(config, 15, lambda: fill(disk)), pytest.raises(OctupusError) as raised:
+            train(config)
+        print(type(raised.value), raised.value)
+        assert str(disk / "run") in str(raised.value)
+        assert "No space left on device" in str(raised.value)
+        assert newest_step(config) == CHECKPOINT_EVERY
+        (disk / "ballast").unlink()
+        train(config)
+        assert numbers(config) == numbers(stage(workspace, "uninterrupted"))
 
 
 def fill(disk: Path) -> None:
     """Write until nothing more fits."""
-    try:
-        with (disk / "ballast").open("wb", buffering=0) as stream:
-            while True:
-                stream.write(bytes(4096))
-    except OSError:
-        return
-
-
-def enlarge(disk: Path) -> None:
-    pass
+    with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
 
 
 def test_a_full_temporary_directory_ends_the_run(worker_scratch: Path, workspace: Path) -> None:
@@ -220,46 +256,61 @@ def test_a_full_temporary_directory_ends_the_run(worker_scratch: Path, workspace
     assert store.newest(Storage(config.run.location)) is None
 
 
-def test_a_shard_that_is_cut_off_while_it_is_read_ends_the_run(worker_scratch: Path, workspace: Path) -> None:
-    many = write_packs(workspace / "many", workspace / "model", packs=1200)
-    shard = many / "packs-00001.parquet"
-    data = DataConfig(directory=many, packs_per_step=4, steps=LONG, seed=3)
-    config = stage(workspace, "cut_off", data=data, export=None)
-    with at_step(config, 15, lambda: os.truncate(shard, shard.stat().st_size // 100)):
-        message = failure_of(config)
-    print(message)
-    assert "cannot be read" in message
-    assert str(shard) in message
-    assert str(shard) in report_of(config)
-    newest = store.newest(Storage(config.run.location))
-    assert newest is not None
-    assert newest.step >= CHECKPOINT_EVERY
-
-
-def test_numbers_that_stop_being_finite_end_the_run_with_a_record(worker_scratch: Path, workspace: Path) -> None:
-    config = stage(
-        workspace,
-        "diverged",
-        optimizer=OptimizerConfig(lr=1e30, warmup_steps=0),
-        checkpoint=CheckpointConfig(every_steps=1),
-        export=None,
-    )
-    message = failure_of(config)
-    print(message)
-    rows = read_metrics(Storage(config.run.location))
-    (file,) = Path(config.run.location).glob("not_finite_step_*.json")
-    record = json.loads(file.read_text())
-    assert record["step"] == rows[-1].step + 1
-    assert str(file) in message
-    assert f"The last good checkpoint is step_{rows[-1].step:08d}" in message
-    assert "lower optimizer.lr" in report_of(config)
-    assert len(record["packs"]) == 4
-    assert [row["step"] for row in record["last_steps"]] == [row.step for row in rows]
+PREEMPTED_STEPS = 3000
+"""Enough for the notice to arrive, which Ray and the loop look for every 5 s each, before the run ends."""
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A head without CPUs and two nodes of one CPU each."""
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        nodes.add_node(num_cpus=1)
     yield nodes
     nodes.shutdown()
+
+
+def test_a_preempted_run_goes_on_with_the_workers_that_are_left(
+    cluster: Cluster, workspace: Path, tmp_path: Path
+) -> None:
+    config = stage(
+        workspace,
+        "preempted",
+        data=DataConfig(directory=workspace / "data", packs_per_step=4, steps=PREEMPTED_STEPS, seed=3),
+        scaling=ScalingConfig(workers=WorkerRange(min=1, max=2), max_failures=0),
+        checkpoint=CheckpointConfig(every_steps=PREEMPTED_STEPS),
+        export=None,
+    )
+    storage = Storage(config.run.location)
+    with driven(config, tmp_path, cluster.address) as driver:
+        wait_until(lambda: len(read_metrics(storage)) > 20, driver)
+        leaving = sorted(cluster.worker_nodes, key=lambda node: node.unique_id)[0]
+        drain(cluster.address, leaving.unique_id, seconds=25)
+        wait_until(lambda: store.newest(storage) is not None, driver)
+        saved = newest_step(config)
+        cluster.remove_node(leaving, allow_graceful=False)
+        wait_until(lambda: any(row.workers == 1 for row in read_metrics(storage)), driver)
+        assert driver.wait(240) == 0, driver.tail()
+    rows = read_metrics(storage)
+    print("saved at", saved)
+    plan = pack_plan(config, read_prepared(config.data.directory))
+    assert saved % PREEMPTED_STEPS
+    assert [row.step for row in rows] == list(range(1, PREEMPTED_STEPS + 1))
+    assert [row.packs for row in rows] == [plan.pack_ids(step) for step in range(PREEMPTED_STEPS)]
+    assert [row.workers for row in rows] == [2] * saved + [1] * (PREEMPTED_STEPS - saved)
+
+
+def wait_until(holds: Callable[[], bool], driver: Driver, timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        driver.require_running()
+        assert time.monotonic() < deadline, driver.tail()
+        time.sleep(0.05)
+
+
+def drain(address: str, node: str, seconds: float) -> None:
+    """Tell Ray that a node will be taken away, as a cloud does."""
+    deadline_ms = int(1000 * (time.time() + seconds))
+    reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    accepted, why_not = GcsClient(address=address).drain_node(node, reason, "preempted", deadline_ms)
+    assert accepted, why_not

@@ -1,15 +1,16 @@
-"""A stage as a driver process of its own, whose workers, or itself, are killed with SIGKILL while it trains."""
+"""Runs that something happens to: a driver process that is killed, or whose workers are; workers that must all fail."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import psutil
 import torch
 from safetensors.torch import load_file
 
+from octupus.errors import TrainingError
 from octupus.train.checkpoint.storage import Storage
 from octupus.train.config import StageConfig
 from octupus.train.watch.metrics import METRICS_FILE, read_metrics
@@ -182,7 +184,7 @@ class Killer:
         return self._resumed(kind, before, step, self._half_written(), killed_at)
 
     def _resumed(
-        self, kind: str, before: tuple[int, int], step: int, half_written: int | None, killed_at: float
+        self, kind: str, before: tuple[int, int] | None, step: int, half_written: int | None, killed_at: float
     ) -> Kill:
         self._until(lambda: self._attempt() not in (before, None))
         return Kill(kind, step, half_written, self._last_step(), time.monotonic() - killed_at)
@@ -194,7 +196,7 @@ class Killer:
         self._until(lambda: self._last_step() >= wanted)
         time.sleep(self._randomness.uniform(0, 0.05))
 
-    def _until(self, holds: Any, look_s: float = LOOK_S) -> None:
+    def _until(self, holds: Callable[[], bool], look_s: float = LOOK_S) -> None:
         deadline = time.monotonic() + LONGEST_S
         while not holds():
             self._driver.require_running()
@@ -235,7 +237,7 @@ def train_with_kills(config: StageConfig, kinds: Sequence[str], scratch: Path, s
         for kind in kinds:
             kills.append(killer.kill(kind))
             print(f"{config.run.name}: {kills[-1]}", flush=True)
-        code = driver.wait(LONGEST_S + config.data.steps)  # a step takes much less than a second
+        code = driver.wait(2 * LONGEST_S)
         assert code == 0, driver.tail()
     return kills
 
@@ -249,12 +251,83 @@ def numbers(config: StageConfig) -> list[tuple[Any, ...]]:
 def same_weights(first: StageConfig, second: StageConfig) -> bool:
     """Whether two runs exported the same weights, bit for bit."""
     pair = [
-        {name: tensor for file in sorted(config.export.glob("*.safetensors")) for name, tensor in load_file(file).items()}
+        {
+            name: tensor
+            for file in sorted(config.export.glob("*.safetensors"))
+            for name, tensor in load_file(file).items()
+        }
         for config in (first, second)
         if config.export is not None
     ]
     assert pair[0]
     return pair[0].keys() == pair[1].keys() and all(torch.equal(pair[0][name], pair[1][name]) for name in pair[0])
+
+
+@contextmanager
+def at_step(config: StageConfig, step: int, act: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as the run that the block trains has done `step` steps."""
+    acted, over = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            rows = read_metrics(Storage(config.run.location))
+            if rows and rows[-1].step >= step:
+                act()
+                acted.set()
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert acted.is_set()
+
+
+def errors_by_worker(
+    configs: Sequence[StageConfig], world: int, scratch: Path, timeout_s: float = 150.0
+) -> list[list[str]]:
+    """Train stages, one after the other, in `world` processes joined by gloo: of each worker, the TrainingError that
+    each stage ended with. Raises subprocess.TimeoutExpired when a worker waits for one that failed alone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    listing = scratch / "stages.json"
+    listing.write_text(json.dumps([config.model_dump(mode="json") for config in configs]))
+    files = [scratch / f"errors_{rank}.json" for rank in range(world)]
+    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.training_runs", str(listing), str(file)],
+            cwd=ROOT,
+            env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank, file in enumerate(files)
+    ]
+    try:
+        assert [process.wait(timeout_s) for process in processes] == [0] * world
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return [json.loads(file.read_text()) for file in files]
+
+
+def _write_errors(listing: Path, target: Path) -> None:
+    """What one worker of `errors_by_worker` does."""
+    from octupus.train.loop import train_stage
+
+    torch.distributed.init_process_group("gloo")
+    errors = []
+    for values in json.loads(listing.read_text()):
+        try:
+            train_stage(StageConfig.model_validate(values))
+        except TrainingError as error:
+            errors.append(str(error))
+        torch.distributed.barrier()
+    target.write_text(json.dumps(errors))
 
 
 @contextmanager
@@ -278,3 +351,7 @@ def _is_worker(process: psutil.Process) -> bool:
         return "RayTrainWorker" in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+if __name__ == "__main__":
+    _write_errors(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -24,7 +25,7 @@ from octupus.train.config import (
 from octupus.train.model.merge import merge
 from octupus.train.model.merge_config import MergeConfig
 from octupus.train.model.vocabulary import edit_vocabulary
-from octupus.train.packs.feed import PackFeed
+from octupus.train.packs.feed import Document, PackFeed
 from octupus.train.packs.prepared import read_prepared
 from tests.integration.worker_processes import Trained, train_in_processes
 from tests.train.tiny_model import write_base_model, write_packs
@@ -75,6 +76,11 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+def before_answer(document: Document) -> list[int]:
+    """What comes before the first trained token."""
+    return [int(token) for token in np.asarray(document.ids)[: int(np.argmax(document.trained))]]
+
+
 def greedy(model: Any, prompt: list[int]) -> list[int]:
     """The likeliest tokens, the end of a turn among them: nothing is suppressed."""
     ids = torch.tensor([prompt])
@@ -91,7 +97,7 @@ def test_greedy_tokens_are_the_same(exports: dict[str, Path], name: str) -> None
     export = exports[name]
     data = read_prepared(export.parents[1] / f"{name.split('_')[0]}_data")
     feed = PackFeed(data.shards)
-    prompts = [[int(token) for token in feed.documents(pack)[0].ids][:20] for pack in range(PROMPTS)]
+    prompts = [before_answer(feed.documents(pack)[0]) for pack in range(PROMPTS)]
     model = AutoModelForCausalLM.from_pretrained(export, dtype=torch.float32)
     expected = [greedy(model, prompt) for prompt in prompts]
     answer = subprocess.run(
