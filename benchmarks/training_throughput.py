@@ -4,13 +4,16 @@
     python benchmarks/training_throughput.py [--rounds 2] [--steps 8]
 
 One model (19M parameters, random weights), one set of documents (185 tokens on average, half of them trained), float32,
-ZeRO-2, PyTorch's fused AdamW, gradient clipping, two workers of one thread each. In every round each runner trains in
-processes of its own: octupus on Ray Train; the same loop without Ray, started by torchrun; and the Trainer, started by
-torchrun, with the same packs and with batches padded to their longest document. Steps 3 to STEPS are counted.
+ZeRO-2, PyTorch's fused AdamW, gradient clipping, two workers of one thread each. Three runners by default: octupus on
+Ray Train, and the Trainer, started by torchrun, with the same packs and with batches padded to their longest document;
+a fourth, the loop without Ray, shows what Ray costs.
 
-Real tokens are those of documents, without padding. CPU seconds and peak memory are taken from outside in the same way
-for all: the CPU time of all processes of a runner between the ends of two steps, and the largest resident set of a
-worker. The script fails when octupus and the packed Trainer differ in any step's loss by more than 1e-3.
+Runners take turns of one step while the others' workers are stopped (SIGSTOP), so that whatever else the machine does
+falls on all of them alike and each cycle of turns gives a ratio of its own. Steps 3 to STEPS count.
+
+Real tokens are those of documents, without padding. Seconds, CPU seconds (of all of a runner's processes) and memory
+(the largest resident set of a worker so far) are taken from outside, in the same way for all. The script fails when
+octupus and the packed Trainer differ in any step's loss by more than 1e-3.
 """
 
 from __future__ import annotations
@@ -19,14 +22,16 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -40,7 +45,8 @@ from octupus.train.packs.order import PackPlan
 WORKERS = 2
 LEARNING_RATE = 1e-4
 DOCUMENTS = 2000
-MEAN_LENGTH = 185.0
+MEAN_LENGTH = 195.0
+"""Before the longest are cut to a pack; 185 after."""
 PADDED_BATCH = 6
 """Documents of a padded batch: about as many tokens as a pack has."""
 FIRST_COUNTED = 3
@@ -80,88 +86,158 @@ class Task:
         )
 
 
-@dataclass
-class Watched:
-    """What was seen of a runner from outside."""
-
-    lines: list[dict[str, Any]]
-    """Its steps: step, loss, tokens, slots, step_s."""
-    cpu_s: list[float] = field(default_factory=list)
-    """CPU seconds of all its processes when the end of each step was seen."""
-    peaks: dict[int, int] = field(default_factory=dict)
-    """Largest resident set of each process so far, bytes."""
-
-
 @dataclass(frozen=True)
-class Result:
-    """One runner in one round: its counted steps, FIRST_COUNTED to the last but one."""
+class Turn:
+    """One step of one runner."""
 
-    tokens: list[int]
-    """By step."""
-    seconds: list[float]
-    fill: float
-    tokens_per_cpu_s: float
+    loss: float
+    tokens: int
+    slots: int
+    seconds: float
+    cpu_s: float
     peak_bytes: int
-    """Of the largest worker."""
-    losses: list[float]
-    """Of all steps."""
-
-    @classmethod
-    def of(cls, watched: Watched, steps: int) -> Result:
-        """Of the steps that were watched those up to `steps` count."""
-        counted = watched.lines[FIRST_COUNTED - 1 : steps]
-        tokens = [line["tokens"] for line in counted]
-        return cls(
-            tokens=tokens,
-            seconds=[line["step_s"] for line in counted],
-            fill=sum(tokens) / sum(line["slots"] for line in counted),
-            tokens_per_cpu_s=sum(tokens) / (watched.cpu_s[steps - 1] - watched.cpu_s[FIRST_COUNTED - 2]),
-            peak_bytes=max(watched.peaks.values()),
-            losses=[line["loss"] for line in watched.lines],
-        )
+    """Of the largest worker so far."""
+    load: float
+    """Processes of the whole machine that wanted to run in the last minute."""
 
     @property
     def tokens_per_s(self) -> float:
-        """Over all counted steps."""
-        return sum(self.tokens) / sum(self.seconds)
+        """Real tokens a second."""
+        return self.tokens / self.seconds
 
     @property
-    def median_tokens_per_s(self) -> float:
-        """Of the counted steps."""
-        return median(tokens / seconds for tokens, seconds in zip(self.tokens, self.seconds, strict=True))
+    def tokens_per_cpu_s(self) -> float:
+        """Real tokens a second of CPU time."""
+        return self.tokens / self.cpu_s
+
+
+class Runner:
+    """The processes of one side, which run for one step at a time."""
+
+    def __init__(self, command: Sequence[str], lines: Path, scratch: Path) -> None:
+        """`command` writes to `lines` what each step gave, as JSON: loss, tokens and slots."""
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
+        # Ray's workers are nice to other processes by default, which beside a Trainer that is not would only be unfair.
+        environment["RAY_worker_niceness"] = "0"
+        self._output = scratch / "output.txt"
+        self._lines = lines
+        self._seen = 0
+        with self._output.open("w") as stream:
+            self._process = psutil.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT)
+
+    def turn(self) -> Turn:
+        """Run to the end of the next step. Ends the script when the runner fails."""
+        before, started = self._cpu_s(), time.perf_counter()
+        self._signal(signal.SIGCONT)
+        while len(lines := self._whole_lines()) == self._seen:
+            if self._process.poll() is not None:
+                raise self._failure()
+            time.sleep(0.02)
+        seconds = time.perf_counter() - started
+        self._signal(signal.SIGSTOP)
+        line = json.loads(lines[self._seen])
+        self._seen += 1
+        return Turn(
+            loss=line["loss"],
+            tokens=line["tokens"],
+            slots=line["slots"],
+            seconds=seconds,
+            cpu_s=self._cpu_s() - before,
+            peak_bytes=max(_peak_bytes(worker) for worker in self._workers()),
+            load=os.getloadavg()[0],
+        )
+
+    def finish(self) -> None:
+        """Run to the end. Ends the script when the runner fails."""
+        self._signal(signal.SIGCONT)
+        if self._process.wait():
+            raise self._failure()
+
+    def end(self) -> None:
+        """Leave nothing behind, stopped workers least of all."""
+        if self._process.poll() is None:
+            for process in reversed(self._tree()):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self._process.wait()
+
+    def _failure(self) -> SystemExit:
+        return SystemExit(f"{self._process.args} failed:\n{self._output.read_text()[-5000:]}")
+
+    def _whole_lines(self) -> list[bytes]:
+        return self._lines.read_bytes().split(b"\n")[:-1] if self._lines.is_file() else []
+
+    def _tree(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
+
+    def _workers(self) -> list[psutil.Process]:
+        """The processes that train: Ray's by their title, or else the children of torchrun."""
+        titled = [process for process in self._tree() if "".join(process.cmdline()).startswith("ray::RayTrainWorker")]
+        return titled or self._process.children()
+
+    def _signal(self, number: int) -> None:
+        for worker in self._workers():
+            worker.send_signal(number)
+
+    def _cpu_s(self) -> float:
+        total = 0.0
+        for process in self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                times = process.cpu_times()
+                total += times.user + times.system
+        return total
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")))
 
 
 def main() -> None:
-    """Print a line for each run and the table of all rounds."""
+    """Print the table of all rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2, help="how often every runner is started")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--accumulation", type=int, default=1, help="packs, or padded batches, of a worker and step")
-    parser.add_argument("--runners", nargs="+", choices=RUNNERS, default=list(RUNNERS))
+    parser.add_argument("--runners", nargs="+", choices=RUNNERS, default=[n for n in RUNNERS if n != "octupus, no Ray"])
     parser.add_argument("--stage", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--without-ray", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.stage is not None:
         train_stage_file(arguments.stage, arguments.without_ray)
         return
+    turns: dict[str, list[Turn]] = {name: [] for name in arguments.runners}
     with tempfile.TemporaryDirectory(prefix="octupus_throughput_") as scratch:
         task = make_task(Path(scratch), arguments.steps, arguments.accumulation)
-        results: dict[str, list[Result]] = {name: [] for name in arguments.runners}
         for round_number in range(arguments.rounds):
-            turn = round_number % len(arguments.runners)  # each has every place in turn, as a machine's load may drift
-            for name in [*arguments.runners[turn:], *arguments.runners[:turn]]:
-                directory = task.directory / f"round_{round_number}_{list(RUNNERS).index(name)}"
-                directory.mkdir()
-                load = os.getloadavg()[0]
-                result = Result.of(RUNNERS[name](task, directory), task.steps)
-                results[name].append(result)
-                print(
-                    f"round {round_number + 1}  {name:<16} {result.tokens_per_s:>6.0f} tokens/s  load before "
-                    f"{load:.1f}, after {os.getloadavg()[0]:.1f}",
-                    flush=True,
-                )
-            require_same_losses(results)
-    print_table(results)
+            done = one_round(task, arguments.runners, task.directory / f"round_{round_number}")
+            require_same_losses(done)
+            for name, steps in done.items():
+                turns[name] += steps[FIRST_COUNTED - 1 :]
+            print_table(turns)
+
+
+def one_round(task: Task, names: Sequence[str], directory: Path) -> dict[str, list[Turn]]:
+    """Start all runners, one after the other, and let them take turns; their steps, by name."""
+    runners: dict[str, Runner] = {}
+    turns: dict[str, list[Turn]] = {}
+    with contextlib.ExitStack() as running:
+        for position, name in enumerate(names):
+            scratch = directory / str(position)
+            scratch.mkdir(parents=True)
+            runners[name] = RUNNERS[name](task, scratch)
+            running.callback(runners[name].end)
+            turns[name] = [runners[name].turn() for _ in range(FIRST_COUNTED - 1)]
+        for step in range(FIRST_COUNTED, task.steps + 1):
+            first = step % len(names)
+            for name in [*names[first:], *names[:first]]:
+                turn = runners[name].turn()
+                turns[name].append(turn)
+                rates = f"{turn.tokens_per_s:>6.0f} tokens/s {turn.tokens_per_cpu_s:>6.0f} per CPU-s"
+                print(f"step {step:>2}  {name:<16} {rates}", flush=True)
+        for runner in runners.values():
+            runner.finish()
+    return turns
 
 
 def make_task(directory: Path, steps: int, accumulation: int) -> Task:
@@ -173,25 +249,25 @@ def make_task(directory: Path, steps: int, accumulation: int) -> Task:
     return Task(directory, model, prepared, documents, packs, steps, accumulation)
 
 
-def octupus_on_ray(task: Task, scratch: Path) -> Watched:
+def octupus_on_ray(task: Task, scratch: Path) -> Runner:
     """The whole of what a user starts."""
     return octupus([sys.executable, __file__], task, scratch)
 
 
-def octupus_without_ray(task: Task, scratch: Path) -> Watched:
+def octupus_without_ray(task: Task, scratch: Path) -> Runner:
     """The loop alone, in workers that torchrun starts."""
     return octupus([*torchrun(), __file__, "--without-ray"], task, scratch)
 
 
-def octupus(command: list[str], task: Task, scratch: Path) -> Watched:
+def octupus(command: list[str], task: Task, scratch: Path) -> Runner:
     """Train the task's stage."""
     stage = task.stage(scratch)
     file = scratch / "stage.json"
     file.write_text(stage.model_dump_json())
-    return watched([*command, "--stage", str(file)], scratch / "run" / "metrics.jsonl", scratch)
+    return Runner([*command, "--stage", str(file)], scratch / "run" / "metrics.jsonl", scratch)
 
 
-def trainer_packed(task: Task, scratch: Path) -> Watched:
+def trainer_packed(task: Task, scratch: Path) -> Runner:
     """The packs of octupus's steps, in their order."""
     order = [place for step in range(task.steps + 1) for place in task.plan.pack_ids(step)]
     rows = [{"documents": [example(document) for document in task.packs[place]]} for place in order]
@@ -199,18 +275,27 @@ def trainer_packed(task: Task, scratch: Path) -> Watched:
     return trainer(task, scratch, rows, [(sum(row), BUDGET) for row in lengths], packed=True)
 
 
-def trainer_padded(task: Task, scratch: Path) -> Watched:
-    """Documents in the order they were made in, padded to the longest of their batch."""
-    batches = (task.steps + 1) * WORKERS * task.accumulation
-    documents = task.documents[: batches * PADDED_BATCH]
+def trainer_padded(task: Task, scratch: Path) -> Runner:
+    """Batches of documents as they come, padded to the longest of each."""
+    batches = representative_batches(task.documents, (task.steps + 1) * WORKERS * task.accumulation)
     counts = []
-    for first in range(0, len(documents), PADDED_BATCH):
-        lengths = [len(document.ids) for document in documents[first : first + PADDED_BATCH]]
+    for batch in batches:
+        lengths = [len(document.ids) for document in batch]
         counts.append((sum(lengths), PADDED_BATCH * max(lengths)))
-    return trainer(task, scratch, [example(document) for document in documents], counts, packed=False)
+    return trainer(task, scratch, [example(document) for batch in batches for document in batch], counts, packed=False)
 
 
-RUNNERS: dict[str, Callable[[Task, Path], Watched]] = {
+def representative_batches(documents: list[Document], number: int) -> list[list[Document]]:
+    """Batches whose fill is spread as that of all is: a few at random would be fuller or emptier by a fifth."""
+    starts = range(0, len(documents) - PADDED_BATCH + 1, PADDED_BATCH)
+    batches = [documents[start : start + PADDED_BATCH] for start in starts]
+    batches.sort(key=lambda batch: sum(len(each.ids) for each in batch) / max(len(each.ids) for each in batch))
+    chosen = [batches[int((place + 0.5) * len(batches) / number)] for place in range(number)]
+    Random(0).shuffle(chosen)
+    return chosen
+
+
+RUNNERS: dict[str, Callable[[Task, Path], Runner]] = {
     "octupus": octupus_on_ray,
     "octupus, no Ray": octupus_without_ray,
     "Trainer packed": trainer_packed,
@@ -224,7 +309,7 @@ def example(document: Document) -> dict[str, list[int]]:
     return {"input_ids": document.ids.tolist(), "labels": labels}
 
 
-def trainer(task: Task, scratch: Path, rows: list[Any], counts: list[tuple[int, int]], packed: bool) -> Watched:
+def trainer(task: Task, scratch: Path, rows: list[Any], counts: list[tuple[int, int]], packed: bool) -> Runner:
     """Train `rows`; `counts` are the tokens and slots of each batch."""
     share = WORKERS * task.accumulation
     by_step = [counts[first : first + share] for first in range(0, len(counts), share)]
@@ -253,7 +338,7 @@ def trainer(task: Task, scratch: Path, rows: list[Any], counts: list[tuple[int, 
     }
     file = scratch / "settings.json"
     file.write_text(json.dumps(settings))
-    return watched([*torchrun(), str(TRAINER), str(file)], lines, scratch)
+    return Runner([*torchrun(), str(TRAINER), str(file)], lines, scratch)
 
 
 def torchrun() -> list[str]:
@@ -265,41 +350,6 @@ def torchrun() -> list[str]:
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(WORKERS)),
         *("--master-addr", "127.0.0.1", "--master-port", str(port)),
     ]
-
-
-def watched(command: Sequence[str], lines: Path, scratch: Path) -> Watched:
-    """Run a command that writes a line for each step, looking at it and its children. Ends when it fails."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "HF_HUB_OFFLINE": "1"}
-    output = scratch / "output.txt"
-    seen = Watched(lines=[])
-    with (
-        output.open("w") as stream,
-        subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT) as process,
-    ):
-        while process.poll() is None:
-            time.sleep(0.1)
-            look(process.pid, lines, seen)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{output.read_text()[-5000:]}")
-    return seen
-
-
-def look(pid: int, lines: Path, seen: Watched) -> None:
-    """Note the steps that have ended since the last look."""
-    whole = lines.read_bytes().split(b"\n")[:-1] if lines.is_file() else []
-    new = [json.loads(line) for line in whole[len(seen.lines) :]]
-    if not new:
-        return
-    cpu_s = 0.0
-    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError):  # it has just ended
-            times = process.cpu_times()
-            cpu_s += times.user + times.system
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), "0")
-            seen.peaks[process.pid] = int(peak) * 1024
-    seen.lines += new
-    seen.cpu_s += [cpu_s] * len(new)
 
 
 def train_stage_file(file: Path, without_ray: bool) -> None:
@@ -319,49 +369,36 @@ def train_stage_file(file: Path, without_ray: bool) -> None:
     torch.distributed.destroy_process_group()
 
 
-def require_same_losses(results: dict[str, list[Result]]) -> None:
+def require_same_losses(turns: dict[str, list[Turn]]) -> None:
     """End when runners of the same packs disagree: then they did not do the same work."""
-    packed = [name for name, done in results.items() if done and name != "Trainer padded"]
+    packed = [name for name in turns if name != "Trainer padded"]
     for name in packed[1:]:
-        pairs = zip(results[packed[0]][-1].losses, results[name][-1].losses, strict=True)
-        for step, (ours, theirs) in enumerate(pairs, start=1):
-            if abs(ours / theirs - 1) > LOSS_TOLERANCE:
-                raise SystemExit(f"losses of step {step} differ: {packed[0]} {ours:.6f}, {name} {theirs:.6f}")
+        for step, (ours, theirs) in enumerate(zip(turns[packed[0]], turns[name], strict=True), start=1):
+            if abs(ours.loss / theirs.loss - 1) > LOSS_TOLERANCE:
+                raise SystemExit(f"step {step}: loss of {packed[0]} {ours.loss:.6f}, of {name} {theirs.loss:.6f}")
 
 
-def print_table(results: dict[str, list[Result]]) -> None:
-    """Medians over rounds, and what each step's fastest round gives; ratios are to the Trainer."""
-    bases = [name for name in ("Trainer padded", "Trainer packed") if name in results]
-    heads = [f"{'x ' + base:>16} {'fastest':>8} {'CPU':>5}" for base in bases]
+def print_table(turns: dict[str, list[Turn]]) -> None:
+    """Tokens a second of all steps together and of the median step; ratios are medians over cycles, also by CPU-s."""
+    bases = [name for name in ("Trainer padded", "Trainer packed") if name in turns]
+    heads = [f"{'x ' + base:>18} {'by CPU':>7}" for base in bases]
     print(
-        f"\n{'':<16} {'':>6} {'tokens/s':>9} {'median':>9} {'fastest':>9} {'tokens':>9} {'peak':>6}\n"
-        f"{'runner':<16} {'fill':>6} {'all':>9} {'step':>9} {'rounds':>9} {'/CPU-s':>9} {'MB':>6} " + " ".join(heads)
+        f"\n{'runner':<16} {'fill':>6} {'tokens/s':>9} {'median':>7} {'per CPU-s':>10} {'peak MB':>8} {'load':>5}"
+        + "".join(heads)
     )
-    for name, rounds in results.items():
-        ratios = [
-            f"{_ratio(rounds, results[base], 'tokens_per_s'):>16.2f} "
-            f"{fastest_tokens_per_s(rounds) / fastest_tokens_per_s(results[base]):>8.2f} "
-            f"{_ratio(rounds, results[base], 'tokens_per_cpu_s'):>5.2f}"
-            for base in bases
-        ]
-        print(
-            f"{name:<16} {rounds[0].fill:>6.3f} {median(each.tokens_per_s for each in rounds):>9.0f} "
-            f"{median(each.median_tokens_per_s for each in rounds):>9.0f} {fastest_tokens_per_s(rounds):>9.0f} "
-            f"{median(each.tokens_per_cpu_s for each in rounds):>9.0f} "
-            f"{max(each.peak_bytes for each in rounds) / 1e6:>6.0f} " + " ".join(ratios)
+    for name, steps in turns.items():
+        tokens = sum(step.tokens for step in steps)
+        row = (
+            f"{name:<16} {tokens / sum(step.slots for step in steps):>6.3f} "
+            f"{tokens / sum(step.seconds for step in steps):>9.0f} {median(s.tokens_per_s for s in steps):>7.0f} "
+            f"{tokens / sum(step.cpu_s for step in steps):>10.0f} {max(s.peak_bytes for s in steps) / 1e6:>8.0f} "
+            f"{median(step.load for step in steps):>5.1f}"
         )
-
-
-def fastest_tokens_per_s(rounds: list[Result]) -> float:
-    """Each step in the round that was fastest at it: what others do on the machine only ever adds time."""
-    seconds = [min(steps) for steps in zip(*(each.seconds for each in rounds), strict=True)]
-    return sum(rounds[0].tokens) / sum(seconds)
-
-
-def _ratio(ours: list[Result], theirs: list[Result], name: str) -> float:
-    """The median of the rounds' ratios."""
-    pairs = zip(ours, theirs, strict=True)
-    return median(getattr(mine, name) / getattr(other, name) for mine, other in pairs)
+        for base in bases:
+            pairs = list(zip(steps, turns[base], strict=True))
+            row += f"{median(ours.tokens_per_s / theirs.tokens_per_s for ours, theirs in pairs):>18.2f} "
+            row += f"{median(ours.tokens_per_cpu_s / theirs.tokens_per_cpu_s for ours, theirs in pairs):>7.2f}"
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
 
@@ -25,7 +26,8 @@ class RunConfig(StrictModel):
     def location(self) -> str:
         """Absolute path, or URL, of this run's directory."""
         if "://" in self.storage:
-            return f"{self.storage.rstrip('/')}/{self.name}"
+            url = urlsplit(self.storage)  # whose query says, for instance, where an S3 endpoint is
+            return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{self.name}"))
         return str(Path(self.storage).absolute() / self.name)
 
 

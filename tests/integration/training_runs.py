@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +33,7 @@ LOOK_S = 0.001
 """Time between two looks at a run: a tiny model's checkpoint is half-written for some milliseconds only."""
 STARTING_S = 6.0
 """A worker that starts is killed up to this long after its process appeared."""
-LONGEST_S = 120.0
+LONGEST_S = 300.0
 """A run that shows no progress for this long hangs."""
 
 
@@ -43,7 +45,9 @@ class Driver:
         self.output = scratch / f"{config.run.name}.txt"
         self._command = scratch / f"{config.run.name}.yaml"  # JSON is YAML
         self._command.write_text(json.dumps(config.model_dump(mode="json")))
-        self._environment = os.environ | {"TMPDIR": str(scratch), "RAY_TMPDIR": "/tmp"}  # sockets need a short path
+        # Ray's own files lie apart from those of other clusters of this machine, in a short path: they hold sockets.
+        self._ray_directory = tempfile.mkdtemp(prefix="octupus_ray_")
+        self._environment = os.environ | {"TMPDIR": str(scratch), "RAY_TMPDIR": self._ray_directory}
         self._environment["RAY_ADDRESS"] = address or ""
         self._process = self._start()
         self._seen: dict[int, psutil.Process] = {}
@@ -95,6 +99,7 @@ class Driver:
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        shutil.rmtree(self._ray_directory, ignore_errors=True)
 
 
 @contextmanager

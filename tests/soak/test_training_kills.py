@@ -52,7 +52,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = write_base_model(directory / "base")
     edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
     write_packs(directory / "data", directory / "model", packs=50)
-    train_in_processes([Trained(stage(directory, name, "whole")) for name in VARIANTS], 2, directory, timeout_s=600)
+    train_in_processes([Trained(stage(directory, name, "whole")) for name in VARIANTS], 2, directory, timeout_s=3000)
     return directory
 
 

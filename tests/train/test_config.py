@@ -43,6 +43,22 @@ def test_refuses_what_cannot_work(changes: dict[str, Any], complaint: str) -> No
         resolve(StageConfig, values(**changes))
 
 
+@pytest.mark.parametrize(
+    ("storage", "location"),
+    [
+        ("s3://bucket/runs/", "s3://bucket/runs/stage1"),
+        (
+            "s3://bucket?endpoint_override=http%3A%2F%2F127.0.0.1",
+            "s3://bucket/stage1?endpoint_override=http%3A%2F%2F127.0.0.1",
+        ),
+        ("gs://bucket/a/b", "gs://bucket/a/b/stage1"),
+        ("/runs", "/runs/stage1"),
+    ],
+)
+def test_a_run_lies_below_its_storage(storage: str, location: str) -> None:
+    assert resolve(StageConfig, values(run={"name": "stage1", "storage": storage})).run.location == location
+
+
 def test_workers_may_be_left_to_the_cluster() -> None:
     config = resolve(StageConfig, values(scaling={"workers": "auto"}, data={"directory": "d", "packs_per_step": 7}))
     assert config.scaling.workers == "auto"
