@@ -148,8 +148,8 @@ class ScalingConfig(StrictModel):
     cpus_per_worker: int = Field(default=1, ge=1)
     """CPUs, and threads, of one worker."""
     max_failures: int = Field(default=3, ge=-1)
-    """How often the run restarts from its newest checkpoint after a worker died; -1 is without limit. Preempted nodes
-    do not count."""
+    """How often the run restarts from its newest checkpoint after a worker died; -1 is without limit. Nodes that Ray
+    knows to be preempted do not count."""
     autoscaling: bool = False
     """Whether the cluster grows on demand: then more workers than it holds now are waited for, not refused."""
 

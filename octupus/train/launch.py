@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from octupus.errors import TrainingError
+from octupus.errors import OutputError, TrainingError
 from octupus.ray_session import ray_session
 from octupus.telemetry import event, run_record
 from octupus.train.checkpoint import store
@@ -87,7 +87,7 @@ def train(config: StageConfig) -> TrainResult:
             failure = str(error)
             raise
         finally:
-            write_report(storage, title, failure)
+            _draw_report(storage, title, failure)
     result = _result(config, storage, started)
     event(
         logger,
@@ -148,6 +148,16 @@ def check_resume(config: StageConfig, prepared: PreparedData, storage: Storage) 
     if changes:
         told = ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changes.items())
         event(logger, "train.settings_changed", run=config.run.name, since_step=checkpoint.step, changes=told)
+
+
+def _draw_report(storage: Storage, title: str, failure: str | None) -> None:
+    """Write the report. Where storage fails too, the run's own failure is what must be told."""
+    try:
+        write_report(storage, title, failure)
+    except OutputError as error:
+        if failure is None:
+            raise
+        event(logger, "train.no_report", error=error)
 
 
 def _with_dtype(config: StageConfig, dtype: str) -> StageConfig:

@@ -347,11 +347,11 @@ class _Run:
         message = ""
         if group.rank == 0:
             name = write_failure_record(self._storage, self._config, step + 1, values, everybodys)
-            good = store.newest(self._storage)
+            kept = store.kept(self._storage)
             message = (
                 f"the {wrong} is {values[wrong]} in step {step + 1}, packs {self._plan.pack_ids(step)}; "
                 f"{self._storage.location}/{name} has each pack's loss. Look at these packs, or lower optimizer.lr. "
-                + (f"The last good checkpoint is {good.directory}" if good else "No checkpoint had been written yet")
+                + (f"Checkpoints before it: {', '.join(kept)}" if kept else "No checkpoint had been written yet")
             )
         raise TrainingError(group.from_first(message))
 

@@ -49,13 +49,15 @@ def train_in_processes(stages: Sequence[Trained], world: int, scratch: Path, tim
                 subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT)
             )
     deadline = time.monotonic() + timeout_s
-    while any(process.poll() is None for process in processes):
-        # One that failed leaves the others waiting for it.
-        if any(process.poll() for process in processes) or time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
-    for process in processes:
-        process.kill()
+    try:
+        while any(process.poll() is None for process in processes):
+            # One that failed leaves the others waiting for it.
+            if any(process.poll() for process in processes) or time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+    finally:
+        for process in processes:
+            process.kill()
     codes = [process.wait() for process in processes]
     assert codes == [0] * world, "\n".join(f"{output}:\n{output.read_text()[-4000:]}" for output in outputs)
 

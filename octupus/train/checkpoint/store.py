@@ -122,6 +122,11 @@ def newest(storage: Storage) -> Checkpoint | None:
     return None
 
 
+def kept(storage: Storage) -> list[str]:
+    """Directories of the checkpoints that count, oldest first."""
+    return [name for name in _names(storage) if storage.read(f"{name}/{STATE}") is not None]
+
+
 def clear_after(storage: Storage, step: int) -> None:
     """Delete what is newer than `step`: beginnings of checkpoints that were never completed."""
     for name in _names(storage):

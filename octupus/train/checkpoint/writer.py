@@ -5,6 +5,7 @@ A worker writes its share to its own disk, which the step waits for, and a threa
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import tempfile
@@ -46,6 +47,11 @@ class CheckpointWriter:
         self._group = group
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._pending: _Pending | None = None
+        place = hashlib.sha256(storage.location.encode()).hexdigest()[:12]
+        self._prefix = f"octupus_checkpoint_{place}_{group.rank}_"
+        # A worker that was killed while it wrote a checkpoint has left its share here.
+        for left in Path(tempfile.gettempdir()).glob(f"{self._prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     @property
     def stored(self) -> bool:
@@ -68,15 +74,16 @@ class CheckpointWriter:
         """Write a checkpoint and begin to store it; waits for an earlier one first. Collective."""
         self.finish()
         rank = self._group.rank
-        directory = Path(tempfile.mkdtemp(prefix=f"octupus_checkpoint_{rank}_"))
+        directory = Path(tempfile.mkdtemp(prefix=self._prefix))
         try:
             engine.save(directory / ENGINE_STATE)
             torch.save(_random_state(), directory / f"rng_{rank}.pt")
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError that does not say so
+            free = shutil.disk_usage(directory).free
             shutil.rmtree(directory, ignore_errors=True)
             raise OutputError(
-                f"the checkpoint of step {step} cannot be written to {directory}: {error}; free space there, or set "
-                "TMPDIR to a larger disk"
+                f"the checkpoint of step {step} cannot be written to {directory}, where {free >> 20} MiB were free: "
+                f"{error}; free space there, or set TMPDIR to a larger disk"
             ) from error
         checkpoint = Checkpoint(
             step=step,

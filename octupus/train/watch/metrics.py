@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from octupus.train.checkpoint.storage import Storage
@@ -83,7 +84,8 @@ class MetricsLog:
     def close(self) -> None:
         """Write what is not yet written."""
         if self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # what append could not write, it has told
+                self._stream.close()
         else:
             self._write_all()
 
