@@ -1,13 +1,8 @@
-"""Real Ray Train and DeepSpeed on two CPU workers. The two expensive runs are made once and looked at by every test."""
+"""Real Ray Train and DeepSpeed on two CPU workers: one run that every test looks at (kills: test_train_failures.py)."""
 
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -35,7 +30,6 @@ from tests.train.tiny_model import write_base_model, write_packs
 
 STEPS = 60
 CHECKPOINT_EVERY = 10
-KILL_AFTER = 33
 
 pytestmark = pytest.mark.usefixtures("private_ray")
 
@@ -68,48 +62,8 @@ def uninterrupted(workspace: Path) -> tuple[StageConfig, TrainResult]:
     return config, train(config)
 
 
-@pytest.fixture(scope="module")
-def killed(workspace: Path) -> tuple[StageConfig, list[int]]:
-    """A run of which one worker is killed with SIGKILL; with the steps that were done when it died."""
-    config = stage(workspace, "killed")
-    steps_at_death: list[int] = []
-
-    def kill() -> None:
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline:
-            steps = metrics_of(config)
-            if steps and steps[-1].step >= KILL_AFTER:
-                worker = max(train_workers(), key=lambda process: process.pid)
-                os.kill(worker.pid, signal.SIGKILL)
-                steps_at_death.append(steps[-1].step)
-                return
-            time.sleep(0.005)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    train(config)
-    thread.join()
-    return config, steps_at_death
-
-
-def train_workers() -> list[psutil.Process]:
-    """The training workers among this process's own descendants."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "RayTrainWorker" in " ".join(process.cmdline())
-    ]
-
-
 def metrics_of(config: StageConfig) -> list[StepMetrics]:
     return read_metrics(Storage(config.run.location))
-
-
-def comparable(metrics: list[StepMetrics]) -> list[tuple[Any, ...]]:
-    return [
-        (row.step, row.loss, row.grad_norm, row.lr, row.packs, row.tokens, row.trained_tokens, row.evaluation_loss)
-        for row in metrics
-    ]
 
 
 def test_the_loss_falls_and_every_step_is_recorded(uninterrupted: tuple[StageConfig, TrainResult]) -> None:
@@ -142,17 +96,6 @@ def test_a_person_finds_curves_and_the_configuration(uninterrupted: tuple[StageC
     assert Path(result.report).read_text().count("<svg") >= 3
     assert '"zero_stage": 2' in (run / "run.json").read_text()
     assert list((run / "tensorboard").glob("events.out.tfevents.*"))
-
-
-def test_a_run_with_a_killed_worker_equals_the_uninterrupted_one(
-    uninterrupted: tuple[StageConfig, TrainResult], killed: tuple[StageConfig, list[int]]
-) -> None:
-    config, steps_at_death = killed
-    assert steps_at_death
-    assert KILL_AFTER <= steps_at_death[0] < STEPS
-    assert comparable(metrics_of(config)) == comparable(metrics_of(uninterrupted[0]))
-    weights = [(run.export / "model.safetensors").read_bytes() for run in (uninterrupted[0], config) if run.export]
-    assert weights[0] == weights[1]
 
 
 def test_checkpoints_have_their_layout_and_the_newest_are_kept(
