@@ -168,7 +168,7 @@ def _result(config: StageConfig, storage: Storage, started: float, reused: bool 
     metrics = read_metrics(storage)
     return TrainResult(
         export=config.export,
-        report=f"{storage.location}/{REPORT_FILE}",
+        report=storage.place(REPORT_FILE),
         first_loss=metrics[0].loss if metrics else float("nan"),
         last_loss=metrics[-1].loss if metrics else float("nan"),
         steps=metrics[-1].step if metrics else 0,

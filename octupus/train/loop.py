@@ -350,7 +350,7 @@ class _Run:
             kept = store.kept(self._storage)
             message = (
                 f"the {wrong} is {values[wrong]} in step {step + 1}, packs {self._plan.pack_ids(step)}; "
-                f"{self._storage.location}/{name} has each pack's loss. Look at these packs, or lower optimizer.lr. "
+                f"{self._storage.place(name)} has each pack's loss. Look at these packs, or lower optimizer.lr. "
                 + (f"Checkpoints before it: {', '.join(kept)}" if kept else "No checkpoint had been written yet")
             )
         raise TrainingError(group.from_first(message))

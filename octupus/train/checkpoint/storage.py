@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from pyarrow import fs
 
@@ -31,6 +32,13 @@ class Storage:
     def local(self) -> Path | None:
         """The directory, when it is on a local (or mounted) file system."""
         return Path(self._root) if isinstance(self._system, fs.LocalFileSystem) else None
+
+    def place(self, name: str = "") -> str:
+        """What to call a file of this directory: its path or URL."""
+        if "://" not in self.location:
+            return posixpath.join(self.location, name) if name else self.location
+        url = urlsplit(self.location)  # whose query, such as an S3 endpoint, stays behind the path
+        return urlunsplit(url._replace(path=posixpath.join(url.path, name))) if name else self.location
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None when there is no such file."""
@@ -104,5 +112,4 @@ class Storage:
         return posixpath.join(self._root, name) if name else self._root
 
     def _failed(self, verb: str, name: str, error: OSError) -> OutputError:
-        place = f"{self.location}/{name}" if name else self.location
-        return OutputError(f"cannot {verb} {place}: {error}")
+        return OutputError(f"cannot {verb} {self.place(name)}: {error}")

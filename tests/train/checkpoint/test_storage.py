@@ -44,6 +44,13 @@ def test_two_workers_may_write_into_one_directory(storage: Storage, tmp_path: Pa
     assert storage.sizes("step_00000001") == {"ds/shard_0": 1, "ds/shard_1": 2}
 
 
+def test_a_place_is_a_path_or_a_url_that_opens() -> None:
+    assert Storage("/runs/one").place("report.html") == "/runs/one/report.html"
+    assert Storage("file:///runs/one").place("a/b") == "file:///runs/one/a/b"
+    bucket = Storage("s3://bucket/one?region=eu-west-1&endpoint_override=127.0.0.1:1&scheme=http")
+    assert bucket.place("a") == "s3://bucket/one/a?region=eu-west-1&endpoint_override=127.0.0.1:1&scheme=http"
+
+
 def test_failures_name_the_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     storage = Storage(str(tmp_path / "file" / "run"))
