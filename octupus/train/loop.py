@@ -39,8 +39,8 @@ from octupus.train.schedule import cosine_with_min_lr
 from octupus.train.stage import lineage_entry, pack_plan, total_steps
 from octupus.train.watch.clock import PhaseClock, peak_memory_bytes
 from octupus.train.watch.failure_record import write_failure_record
-from octupus.train.watch.metrics import MetricsLog, StepMetrics
-from octupus.train.watch.trackers import Trackers, start_trackers
+from octupus.train.watch.metrics import StepMetrics
+from octupus.train.watch.recorder import Recorder
 from octupus.train.watch.utilization import Utilization
 
 PREEMPTION_INTERVAL_S = 5.0
@@ -132,9 +132,8 @@ class _Run:
         self._clock = PhaseClock(group.device)
         self._problem: str | None = None
         """What went wrong on this worker alone since the workers last told each other."""
-        self._metrics: MetricsLog | None = None
-        self._trackers: Trackers | None = None
-        self._on_first(self._open_records)
+        self._recorder: Recorder | None = None
+        self._on_first(self._open_recorder)
         self._saved_at = self._asked_at = time.monotonic()
         self._saved_for_preemption = False
         self._complete = False
@@ -161,9 +160,8 @@ class _Run:
         )
         return checkpoint.step, checkpoint.tokens
 
-    def _open_records(self) -> None:
-        self._metrics = MetricsLog(self._storage, self._step)
-        self._trackers = start_trackers(self._config, self._storage, self._step)
+    def _open_recorder(self) -> None:
+        self._recorder = Recorder(self._config, self._storage, self._step)
 
     def train(self) -> None:
         """Train the steps that are left; the last one's checkpoint counts when this returns."""
@@ -201,10 +199,8 @@ class _Run:
         """End threads and write what is not yet written."""
         self._feed.close()
         self._writer.close()
-        if self._trackers is not None:
-            self._trackers.close(failed=not self._complete)
-        if self._metrics is not None:
-            self._metrics.close()
+        if self._recorder is not None:
+            self._recorder.close(failed=not self._complete)
 
     def _train_step(self) -> None:
         step, clock = self._step, self._clock
@@ -316,11 +312,10 @@ class _Run:
             evaluation_loss=evaluation_loss,
             workers=self._group.world,
         )
-        if self._metrics is None or self._trackers is None:
+        if self._recorder is None:
             return
         try:
-            self._metrics.append(metrics)
-            self._trackers.log(metrics)
+            self._recorder.record(metrics)
         except (OSError, OutputError) as error:
             self._problem = f"metrics cannot be written to {self._storage.location}: {error}"
 
