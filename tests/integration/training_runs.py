@@ -164,7 +164,7 @@ class Killer:
         old = self._driver.workers()
         self._randomness.choice(old).kill()
         psutil.wait_procs(old, timeout=LONGEST_S)
-        self._until(lambda: len(self._driver.workers()) == self._workers, look_s=0.05)
+        self._all_workers()
         time.sleep(self._randomness.uniform(0, STARTING_S))
         return self._kill_a_worker("starting")
 
@@ -181,12 +181,23 @@ class Killer:
         return self._resumed("driver", before, step, None, killed_at)
 
     def _kill_a_worker(self, kind: str, workers: Sequence[psutil.Process] = ()) -> Kill:
-        workers = workers or self._driver.workers()
+        workers = workers or self._all_workers()
         before, step, killed_at = self._attempt(), self._last_step(), time.monotonic()
         self._randomness.choice(workers).kill()
         # What is half-written once all of them are gone stays so.
         psutil.wait_procs(workers, timeout=LONGEST_S)
         return self._resumed(kind, before, step, self._half_written(), killed_at)
+
+    def _all_workers(self) -> list[psutil.Process]:
+        """The workers, once all of them are there: Ray may just be starting them."""
+        found: list[psutil.Process] = []
+
+        def complete() -> bool:
+            found[:] = self._driver.workers()
+            return len(found) == self._workers
+
+        self._until(complete, look_s=0.05)
+        return found
 
     def _resumed(
         self, kind: str, before: tuple[int, int] | None, step: int, half_written: int | None, killed_at: float
