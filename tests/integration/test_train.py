@@ -17,16 +17,14 @@ from octupus.train.config import (
     RunConfig,
     ScalingConfig,
     StageConfig,
-    VocabularyConfig,
 )
 from octupus.train.launch import TrainResult, train
 from octupus.train.model.directory import read_record
-from octupus.train.model.vocabulary import edit_vocabulary
 from octupus.train.packs.prepared import read_prepared
 from octupus.train.schedule import cosine_with_min_lr
 from octupus.train.stage import pack_plan
 from octupus.train.watch.metrics import StepMetrics, read_metrics
-from tests.train.tiny_model import write_base_model, write_packs
+from tests.train.tiny_model import write_workspace
 
 STEPS = 60
 CHECKPOINT_EVERY = 10
@@ -37,9 +35,7 @@ pytestmark = pytest.mark.usefixtures("private_ray")
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("train")
-    base = write_base_model(directory / "base")
-    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
-    write_packs(directory / "data", directory / "model")
+    write_workspace(directory)
     return directory
 
 

@@ -28,10 +28,8 @@ from octupus.train.config import (
     RunConfig,
     ScalingConfig,
     StageConfig,
-    VocabularyConfig,
 )
 from octupus.train.launch import train
-from octupus.train.model.vocabulary import edit_vocabulary
 from octupus.train.packs.prepared import read_prepared
 from octupus.train.stage import pack_plan
 from octupus.train.watch.metrics import read_metrics
@@ -44,7 +42,7 @@ from tests.integration.training_runs import (
     train_with_kills,
 )
 from tests.integration.worker_processes import Trained, train_in_processes
-from tests.train.tiny_model import write_base_model, write_packs
+from tests.train.tiny_model import write_packs, write_workspace
 
 STEPS = 120
 CHECKPOINT_EVERY = 10
@@ -56,9 +54,7 @@ LONG = 600
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, packs for it, and the uninterrupted run."""
     directory = tmp_path_factory.mktemp("failures")
-    base = write_base_model(directory / "base")
-    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
-    write_packs(directory / "data", directory / "model")
+    write_workspace(directory)
     train_in_processes([Trained(stage(directory, "uninterrupted"))], 2, directory)
     return directory
 

@@ -21,16 +21,14 @@ from octupus.train.config import (
     RunConfig,
     ScalingConfig,
     StageConfig,
-    VocabularyConfig,
     WorkerRange,
 )
-from octupus.train.model.vocabulary import edit_vocabulary
 from octupus.train.packs.prepared import read_prepared
 from octupus.train.stage import pack_plan
 from octupus.train.watch.metrics import read_metrics
 from tests.integration.training_runs import Driver, driven
 from tests.integration.worker_processes import Trained, train_in_processes
-from tests.train.tiny_model import write_base_model, write_packs
+from tests.train.tiny_model import write_workspace
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -44,9 +42,7 @@ NOTICE_S = 60.0
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, packs, and the uninterrupted run."""
     directory = tmp_path_factory.mktemp("preemption")
-    base = write_base_model(directory / "base")
-    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
-    write_packs(directory / "data", directory / "model", packs=50)
+    write_workspace(directory, packs=50)
     train_in_processes([Trained(stage(directory, "uninterrupted", 2))], 2, directory, timeout_s=3000)
     return directory
 

@@ -17,12 +17,10 @@ from octupus.train.config import (
     RunConfig,
     ScalingConfig,
     StageConfig,
-    VocabularyConfig,
 )
-from octupus.train.model.vocabulary import edit_vocabulary
 from tests.integration.training_runs import Kill, numbers, same_weights, train_with_kills
 from tests.integration.worker_processes import Trained, train_in_processes
-from tests.train.tiny_model import write_base_model, write_packs
+from tests.train.tiny_model import write_workspace
 
 pytestmark = pytest.mark.timeout(7200)
 
@@ -49,9 +47,7 @@ KINDS = ["driver", "writing", "worker", "starting", "worker", "writing", "worker
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, packs, and the uninterrupted run of every variant."""
     directory = tmp_path_factory.mktemp("kills")
-    base = write_base_model(directory / "base")
-    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
-    write_packs(directory / "data", directory / "model", packs=50)
+    write_workspace(directory, packs=50)
     train_in_processes([Trained(stage(directory, name, "whole")) for name in VARIANTS], 2, directory, timeout_s=3000)
     return directory
 

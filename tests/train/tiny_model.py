@@ -16,6 +16,8 @@ from octupus.chat.registry import model_chat
 from octupus.chat.render import render
 from octupus.conversation import Conversation, Message
 from octupus.data.manifest import Manifest, Shard, file_sha256, write_manifest
+from octupus.train.config import VocabularyConfig
+from octupus.train.model.vocabulary import edit_vocabulary
 
 END = "<|endoftext|>"
 WORDS = "system user assistant content tool call arguments tool response what is the colour of snow white sky blue"
@@ -109,3 +111,10 @@ def write_packs(directory: Path, model: Path, *, packs: int = 20, documents: int
     )
     write_manifest(directory, manifest)
     return directory
+
+
+def write_workspace(directory: Path, packs: int = 20) -> None:
+    """What a stage needs, below `directory`: `model`, a base model with control tokens, and `data`, packs for it."""
+    base = write_base_model(directory / "base")
+    edit_vocabulary(VocabularyConfig(base=base, output=directory / "model"))
+    write_packs(directory / "data", directory / "model", packs=packs)
