@@ -69,7 +69,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                     export=directory / "exports" / f"{model}_{kind}",
                 )
             )
-    train_in_processes([Trained(stage) for stage in stages], 2, directory)
+    train_in_processes([Trained(stage) for stage in stages], 2, directory, timeout_s=900)
     found = {stage.run.name: stage.export for stage in stages if stage.export is not None}
     for name in ("tied_lora", "untied_lora"):
         found[name] = merge(MergeConfig(adapter=found[name], output=directory / "merged" / name))
