@@ -3,6 +3,7 @@
 octupus quickstart        train, serve and ask a small model on this machine
 octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
+octupus explain FILE      send a request, and show what the constraint did to the answer
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
 """
@@ -73,8 +74,31 @@ def _parser() -> argparse.ArgumentParser:
 
     check_tools = commands.add_parser("check-tools", help="say which tools' schemas can be enforced")
     check_tools.add_argument("file", type=Path, help="JSON: a list of tools, as in a request")
-    check_tools.add_argument("--backend", default="llguidance", help="llguidance or lm-format-enforcer")
+    check_tools.add_argument(
+        "--backend", default="auto", help="auto, llguidance, lm-format-enforcer or xgrammar (%(default)s)"
+    )
+    check_tools.add_argument(
+        "--on-unenforceable",
+        "--on_unenforceable",
+        choices=["refuse", "check"],
+        default="refuse",
+        help="what a keyword does that no backend enforces (%(default)s)",
+    )
+    check_tools.add_argument("--keywords", action="store_true", help="list every keyword, under every backend")
     check_tools.set_defaults(run=_check_tools)
+
+    explain = commands.add_parser(
+        "explain",
+        help="send a request, and show what the constraint did to the answer",
+        description="Every token of the answer with its phase, whether it was forced, and the probability that the "
+        "mask removed. An API key is read from the environment, OPENAI_API_KEY.",
+    )
+    explain.add_argument(
+        "file", type=Path, metavar="REQUEST", help="JSON: the body of a Chat Completions request, with its tools"
+    )
+    explain.add_argument("--url", default="http://127.0.0.1:8000/v1", help="where octupus is served (%(default)s)")
+    explain.add_argument("--json", action="store_true", help="print the explanation as JSON")
+    explain.set_defaults(run=_explain)
 
     plan = commands.add_parser(
         "plan",
@@ -131,9 +155,15 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _check_tools(parsed: argparse.Namespace) -> int:
-    from octupus.check_tools import check_tools
+    from octupus.check_tools import CheckOptions, check_tools
 
-    return check_tools(parsed.file, parsed.backend)
+    return check_tools(CheckOptions(parsed.file, parsed.backend, parsed.on_unenforceable, parsed.keywords))
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from octupus.explain import ExplainOptions, explain
+
+    return explain(ExplainOptions(parsed.file, parsed.url, parsed.json))
 
 
 def _plan(parsed: argparse.Namespace) -> int:

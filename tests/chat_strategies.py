@@ -5,16 +5,31 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from octupus.chat.hermes import HERMES, RESPONSE, RESPONSE_END, THINK, THINK_END
 from octupus.chat.octupus import OCTUPUS
+from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Conversation, FunctionCall, FunctionDefinition, Message, Tool, ToolCall
 
-SPELLINGS = [*OCTUPUS.control_tokens, "<|im_end|>", "<|endoftext|>"]
+SPELLINGS = [
+    *OCTUPUS.control_tokens,
+    *HERMES.control_tokens,
+    *(THINK, THINK_END, RESPONSE, RESPONSE_END),
+    "<|endoftext|>",
+]
 
 plain_text = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cs",)).filter(lambda character: character not in "<|>"),
     max_size=12,
 )
 hostile_text = st.lists(plain_text | st.sampled_from(SPELLINGS), min_size=1, max_size=4).map("".join)
+
+
+def ids_of(tokenizer: ChatTokenizer, *pieces: str) -> list[int]:
+    """Ids of pieces that are each a control token or text."""
+    ids: list[int] = []
+    for piece in pieces:
+        ids += [tokenizer.control_tokens[piece]] if piece in tokenizer.control_tokens else tokenizer.encode(piece)
+    return ids
 
 
 def conversations(text: st.SearchStrategy[str]) -> st.SearchStrategy[Conversation]:

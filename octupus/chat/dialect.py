@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from octupus.chat.layout import TurnLayout
 from octupus.chat.tokenizer import ChatTokenizer
-from octupus.conversation import Conversation, Tool
+from octupus.conversation import Conversation
 
 END = "<end>"
 """In a segment, stands for the tokenizer's own end-of-sequence token, whatever its spelling."""
@@ -19,12 +20,22 @@ END = "<end>"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One control token and the text after it. The text is encoded with control tokens off."""
+    """One control token and the text after it; an empty `control` is none.
+
+    The text is encoded with control tokens off, and apart from the text of other segments.
+    """
 
     control: str
     text: str
     trained: bool = False
     """Whether the segment's tokens, the control token included, contribute to the loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of what the model thinks before it answers; no part of the message."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class CallDelta:
     arguments: str = ""
 
 
-Delta = ContentDelta | CallDelta
+Delta = ReasoningDelta | ContentDelta | CallDelta
 
 
 class TurnParser(Protocol):
@@ -66,17 +77,23 @@ class Dialect(Protocol):
 
     name: str
     control_tokens: tuple[str, ...]
+    """Those that a tokenizer must have."""
 
-    def segments(self, conversation: Conversation, generation_prompt: bool = False) -> list[Segment]:
-        """The conversation in order; with `generation_prompt`, what makes the model answer stands last."""
-        ...
+    def segments(
+        self, conversation: Conversation, tokenizer: ChatTokenizer, generation_prompt: bool = False
+    ) -> list[Segment]:
+        """The conversation in order; with `generation_prompt`, what makes the model answer stands last.
 
-    def system_text(self, content: str | None, tools: Sequence[Tool]) -> str:
-        """The text of the system message, with the tools described."""
+        The tokenizer says which of the dialect's optional control tokens the model has.
+        """
         ...
 
     def parser(self, tokenizer: ChatTokenizer) -> TurnParser:
         """A parser for one assistant turn."""
+        ...
+
+    def layout(self, tokenizer: ChatTokenizer) -> TurnLayout:
+        """The frame of an assistant turn. Raises VocabularyError when the tokenizer lacks a control token of it."""
         ...
 
     def chat_template(self, tokenizer: ChatTokenizer) -> str:

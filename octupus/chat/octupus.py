@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from octupus.chat.dialect import END, Segment
+from octupus.chat.layout import TurnLayout
+from octupus.chat.octupus_template import OCTUPUS_TEMPLATE
 from octupus.chat.parse import OctupusParser
-from octupus.chat.template import octupus_template
+from octupus.chat.template import chat_template
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Conversation, Message, Tool, json_text
 
@@ -34,7 +36,9 @@ class OctupusDialect:
     name = "octupus"
     control_tokens: tuple[str, ...] = (SYSTEM, USER, ASSISTANT, CONTENT, FUNCTION_CALL, PARAMETERS, FUNCTION_OUTPUT)
 
-    def segments(self, conversation: Conversation, generation_prompt: bool = False) -> list[Segment]:
+    def segments(
+        self, conversation: Conversation, tokenizer: ChatTokenizer, generation_prompt: bool = False
+    ) -> list[Segment]:
         """See Dialect.segments. A system segment is made for the tools when the conversation has no system message."""
         messages = conversation.messages
         result: list[Segment] = []
@@ -68,9 +72,25 @@ class OctupusDialect:
             parameters=tokenizer.control_id(PARAMETERS),
         )
 
+    def layout(self, tokenizer: ChatTokenizer) -> TurnLayout:
+        """See Dialect.layout."""
+        return TurnLayout(
+            content=tokenizer.control_id(CONTENT),
+            call=tokenizer.control_id(FUNCTION_CALL),
+            call_prefix="",
+            call_middle="",
+            arguments=tokenizer.control_id(PARAMETERS),
+            arguments_spaced=False,
+            call_suffix="",
+            call_end=None,
+            between="",
+            think=None,
+            think_end=None,
+        )
+
     def chat_template(self, tokenizer: ChatTokenizer) -> str:
         """The dialect as a Hugging Face chat template for this tokenizer."""
-        return octupus_template(tokenizer.end_token, sorted(tokenizer.special_tokens))
+        return chat_template(OCTUPUS_TEMPLATE, tokenizer.end_token, tokenizer.control_tokens)
 
 
 def _assistant(message: Message, trained: bool) -> Iterator[Segment]:

@@ -29,12 +29,12 @@ def render(
     With `generation_prompt` the ids end where the assistant's next turn begins. Raises VocabularyError when the
     tokenizer lacks a control token of the dialect.
     """
-    return _rendered([dialect.segments(conversation, generation_prompt)], tokenizer)[0]
+    return _rendered([dialect.segments(conversation, tokenizer, generation_prompt)], tokenizer)[0]
 
 
 def render_all(conversations: Sequence[Conversation], dialect: Dialect, tokenizer: ChatTokenizer) -> list[Rendered]:
     """Render many conversations; the same as one after the other, a tenth faster."""
-    return _rendered([dialect.segments(conversation, False) for conversation in conversations], tokenizer)
+    return _rendered([dialect.segments(conversation, tokenizer) for conversation in conversations], tokenizer)
 
 
 def _rendered(segmented: Sequence[Sequence[Segment]], tokenizer: ChatTokenizer) -> list[Rendered]:
@@ -46,7 +46,8 @@ def _rendered(segmented: Sequence[Sequence[Segment]], tokenizer: ChatTokenizer) 
         ids: list[int] = []
         trained: list[bool] = []
         for segment in segments:
-            ids.append(tokenizer.end_id if segment.control == END else tokenizer.control_id(segment.control))
+            if segment.control:
+                ids.append(tokenizer.end_id if segment.control == END else tokenizer.control_id(segment.control))
             if segment.text:
                 ids += next(texts)
             trained += [segment.trained] * (len(ids) - len(trained))

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from octupus.errors import VocabularyError
@@ -21,14 +21,21 @@ from octupus.errors import VocabularyError
 class ChatTokenizer:
     """A Hugging Face fast tokenizer with safe text encoding.
 
-    `end_id` is the id of the end-of-sequence token, which ends every assistant turn.
+    `end_id` is the id of the end-of-sequence token, which ends every assistant turn. Every added token is a control
+    token, whether its file calls it special or not: none of them is text that a user or a model may write.
     """
 
     def __init__(self, tokenizer: Tokenizer, end_token: str, origin: str = "tokenizer") -> None:
-        # Special tokens spelled in text are encoded as the text they are.
-        tokenizer.encode_special_tokens = True
         tokenizer.no_truncation()
         tokenizer.no_padding()
+        added = tokenizer.get_added_tokens_decoder()
+        self.control_tokens = {token.content: int(token_id) for token_id, token in sorted(added.items())}
+        """Every added token with its id."""
+        self.special_tokens = {
+            token: token_id for token, token_id in self.control_tokens.items() if added[token_id].special
+        }
+        """The added tokens that the file calls special, with their ids."""
+        self._text = _made_safe(tokenizer)
         self._tokenizer = tokenizer
         self.origin = origin
         self.end_token = end_token
@@ -71,33 +78,54 @@ class ChatTokenizer:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
 
     def control_id(self, token: str) -> int:
-        """The id of a special token. Raises VocabularyError when the tokenizer lacks it."""
-        found = self._tokenizer.token_to_id(token)
+        """The id of a control token. Raises VocabularyError when it is no added token of the tokenizer."""
+        found = self.control_tokens.get(token)
         if found is None:
             raise VocabularyError(
                 f"{self.origin} has no token {token}; add the control tokens with "
                 f"`python jobs/edit_tokenizer.py --base {self.origin} --output DIRECTORY`"
             )
-        return int(found)
-
-    @cached_property
-    def special_tokens(self) -> dict[str, int]:
-        """Every special token with its id."""
-        added = self._tokenizer.get_added_tokens_decoder()
-        return {token.content: int(token_id) for token_id, token in added.items() if token.special}
+        return found
 
     @cached_property
     def sha256(self) -> str:
         """Hash of the whole tokenizer, which ties prepared data to the model it was prepared for."""
-        return hashlib.sha256(self._tokenizer.to_str().encode("utf-8")).hexdigest()
+        return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()
 
     def to_json(self) -> str:
-        """The tokenizer as the text of a tokenizer.json."""
-        return str(self._tokenizer.to_str())
+        """The tokenizer as the text of a tokenizer.json, with its tokens as special as its file says."""
+        return self._text if self._text is not None else str(self._tokenizer.to_str())
 
     def text_stream(self) -> TextStream:
         """A decoder for text that arrives id by id."""
         return TextStream(self)
+
+
+def _made_safe(tokenizer: Tokenizer) -> str | None:
+    """Make `tokenizer` encode spelled added tokens as the text they are; returns its own text if that changes it.
+
+    `encode_special_tokens` spares special tokens alone, and Qwen's `<tool_call>` is an added token that is not
+    special. Adding such a token again as a special one keeps its id.
+    """
+    tokenizer.encode_special_tokens = True
+    ordinary = [token for _, token in sorted(tokenizer.get_added_tokens_decoder().items()) if not token.special]
+    if not ordinary:
+        return None
+    text = str(tokenizer.to_str())
+    tokenizer.add_special_tokens(
+        [
+            AddedToken(
+                token.content,
+                single_word=token.single_word,
+                lstrip=token.lstrip,
+                rstrip=token.rstrip,
+                normalized=token.normalized,
+                special=True,
+            )
+            for token in ordinary
+        ]
+    )
+    return text
 
 
 class TextStream:

@@ -1,4 +1,4 @@
-"""The interface behind which a library enforces the JSON Schema of one call's arguments."""
+"""The interface behind which a library enforces a JSON Schema, token by token."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from octupus.decoding.vocabulary import Mask
+from octupus.schema.normal import NormalSchema
+from octupus.schema.unsupported import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
-class Unsupported:
-    """A keyword that a backend cannot enforce, where it stands, and why."""
+class Frame:
+    """Text around a value that its matcher follows too, because one token may hold an end of both."""
 
-    keyword: str
-    json_pointer: str
-    explanation: str
+    spaced: bool = False
+    """Whether one space may stand before the value."""
+    after: str = ""
+    """What must stand behind the value."""
+
+
+BARE = Frame()
+
+
+class MatcherError(RuntimeError):
+    """A library gave up in the middle of a value, such as by one of its limits."""
 
 
 class ArgumentsMatcher(Protocol):
-    """Follows the arguments of one call, token by token."""
+    """Follows one JSON value, such as the arguments of a call, and the frame around it."""
 
     def fill(self, row: Mask) -> None:
-        """Overwrite `row` with the tokens that may come next. The end of the turn is never among them."""
+        """Overwrite `row` with the tokens that may come next. The end of the turn is never among them.
+
+        Raises MatcherError when the library gave up.
+        """
         ...
 
     def accept(self, token_id: int) -> bool:
@@ -33,7 +46,7 @@ class ArgumentsMatcher(Protocol):
         ...
 
     def can_end(self) -> bool:
-        """Whether the arguments are complete."""
+        """Whether the value and its frame are complete. Numbers and the like may still go on then."""
         ...
 
     def forced(self) -> list[int]:
@@ -46,14 +59,17 @@ class ArgumentsMatcher(Protocol):
 
 
 class ArgumentsBackend(Protocol):
-    """One library. Schemas are given as tools declare them; each backend prepares them by `schema.admission`."""
+    """One library. It is given schemas in normal form (`schema.normal`) alone."""
 
     name: str
 
-    def check(self, schema: dict[str, Any]) -> list[Unsupported]:
-        """What the backend cannot enforce; empty means that every admitted instance is valid."""
+    def check(self, normal: NormalSchema) -> list[Unsupported]:
+        """What the backend cannot enforce of a normal form.
+
+        Empty means that every text the matcher lets end is an instance of `normal.schema`.
+        """
         ...
 
-    def start(self, schema: dict[str, Any]) -> ArgumentsMatcher:
-        """A matcher at the first character of the arguments. The schema must have passed `check`."""
+    def start(self, schema: dict[str, Any], frame: Frame = BARE) -> ArgumentsMatcher:
+        """A matcher at the first character. `schema` is the `schema` of a normal form that passed `check`."""
         ...

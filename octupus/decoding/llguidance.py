@@ -1,4 +1,4 @@
-"""Arguments enforced by llguidance, the default backend.
+"""Schemas and patterns enforced by llguidance, the default backend.
 
 Separators are fixed to a comma or colon with an optional space: unbounded white space would let a model fill its
 budget with blanks, and no space at all is not how models write JSON.
@@ -7,33 +7,26 @@ budget with blanks, and no space at all is not how models write JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import llguidance
-import llguidance.numpy
 import numpy as np
 
-from octupus.decoding.arguments import Unsupported
+from octupus.decoding.arguments import BARE, ArgumentsMatcher, Frame, MatcherError
+from octupus.decoding.guard import guarded
 from octupus.decoding.vocabulary import Mask, TokenVocabulary
-from octupus.schema.admission import prepare, walk
+from octupus.schema.admission import walk
+from octupus.schema.normal import NormalSchema
+from octupus.schema.patterns import PatternError, parse_pattern
+from octupus.schema.unsupported import Unsupported
 
 _FORMATTING = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
-_CACHED_SCHEMAS = 1024
-
-_REFUSED = {
-    "uniqueItems": "whether items repeat is not known until the last one is written",
-    "contains": "llguidance has no rule for it",
-    "not": "llguidance has no rule for it",
-    "if": "llguidance has no rule for it",
-    "propertyNames": "llguidance has no rule for it",
-    "dependentRequired": "llguidance has no rule for it",
-    "dependentSchemas": "llguidance has no rule for it",
-    "dependencies": "llguidance has no rule for it",
-    "unevaluatedProperties": "llguidance has no rule for it",
-    "unevaluatedItems": "llguidance has no rule for it",
-}
+_CACHED_GRAMMARS = 1024
+# A few times the library's own limits, which some real schemas exceed in the middle of a value.
+_LIMITS = llguidance.LLParserLimits(step_lexer_fuel=2_000_000, step_max_items=500_000)
+_MOST_TRIALS = 256
+"""Subschemas that are compiled alone to find the one that fails."""
 
 
 class GuidanceBackend:
@@ -44,62 +37,89 @@ class GuidanceBackend:
     def __init__(self, vocabulary: TokenVocabulary) -> None:
         self._vocabulary = vocabulary
         # Compiled matchers are copied for each call: copying costs microseconds, compiling up to milliseconds.
-        self._compiled = lru_cache(maxsize=_CACHED_SCHEMAS)(self._compile)
+        self._compiled = lru_cache(maxsize=_CACHED_GRAMMARS)(self._compile)
 
-    def check(self, schema: dict[str, Any]) -> list[Unsupported]:
+    def check(self, normal: NormalSchema) -> list[Unsupported]:
         """See ArgumentsBackend.check."""
-        prepared = prepare(schema)
-        found = list(_refused_keywords(prepared))
+        found = [
+            Unsupported("patternProperties", f"{normal.pointers.get(id(part), pointer)}/patternProperties", problem)
+            for pointer, part in walk(normal.schema)
+            if (problem := _repeating_keys(part)) is not None
+        ]
         if found:
             return found
-        error = self._error(prepared)
-        if error is None:
-            return []
-        return [self._located(prepared, error)]
+        error = self._error(normal.schema)
+        return [] if error is None else [self._located(normal, error)]
 
-    def start(self, schema: dict[str, Any]) -> GuidanceMatcher:
+    def start(self, schema: dict[str, Any], frame: Frame = BARE) -> ArgumentsMatcher:
         """See ArgumentsBackend.start."""
-        compiled = self._compiled(json.dumps(prepare(schema), ensure_ascii=False))
-        return GuidanceMatcher(compiled.deep_copy(), self._vocabulary.end)
+        compiled = self._compiled(_grammar(schema, frame))
+        return guarded(GuidanceMatcher(compiled.deep_copy(), self._vocabulary), schema, self._vocabulary)
 
-    def _compile(self, schema: str) -> llguidance.LLMatcher:
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema, defaults=_FORMATTING)
-        matcher = llguidance.LLMatcher(self._vocabulary.guidance, grammar, log_level=0)
+    def start_pattern(self, pattern: str) -> GuidanceMatcher:
+        """A matcher for text that a regular expression matches as a whole."""
+        compiled = self._compiled(_pattern_grammar(pattern))
+        return GuidanceMatcher(compiled.deep_copy(), self._vocabulary)
+
+    def pattern_error(self, pattern: str) -> str | None:
+        """Why a pattern cannot be enforced, or None."""
+        matcher = self._matcher(_pattern_grammar(pattern))
+        return _first_line(matcher.get_error()) if matcher.is_error() else None
+
+    def _compile(self, grammar: str) -> llguidance.LLMatcher:
+        matcher = self._matcher(grammar)
         if matcher.is_error():
             raise ValueError(f"schema was not checked before it was used: {matcher.get_error()}")
         return matcher
 
-    def _error(self, schema: Any) -> str | None:
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(
-            json.dumps(schema, ensure_ascii=False), defaults=_FORMATTING
-        )
-        matcher = llguidance.LLMatcher(self._vocabulary.guidance, grammar, log_level=0)
-        return str(matcher.get_error()) if matcher.is_error() else None
+    def _matcher(self, grammar: str) -> llguidance.LLMatcher:
+        return llguidance.LLMatcher(self._vocabulary.guidance, grammar, log_level=0, limits=_LIMITS)
 
-    def _located(self, schema: dict[str, Any], error: str) -> Unsupported:
-        """Where the error comes from: the deepest subschema that does not compile by itself."""
-        definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
-        pointer, culprit = "", schema
-        for candidate_pointer, candidate in walk(schema):
+    def _error(self, schema: dict[str, Any]) -> str | None:
+        matcher = self._matcher(_grammar(schema, BARE))
+        if matcher.is_error():
+            return _first_line(matcher.get_error())
+        warnings: list[str] = matcher.get_grammar_warnings()
+        return warnings[0] if warnings else None
+
+    def _located(self, normal: NormalSchema, error: str) -> Unsupported:
+        """Where the error comes from: the innermost subschema that does not compile by itself."""
+        definitions = {"$defs": normal.schema["$defs"]} if "$defs" in normal.schema else {}
+        pointer, culprit = "", normal.schema
+        for trial, (candidate_pointer, candidate) in enumerate(walk(normal.schema)):
+            if trial > _MOST_TRIALS:
+                break
+            if not candidate_pointer.startswith(pointer):
+                continue
             alone = self._error({**candidate, **definitions}) if candidate_pointer else error
-            if alone is not None and candidate_pointer.startswith(pointer):
+            if alone is not None:
                 pointer, culprit, error = candidate_pointer, candidate, alone
-        message = error.splitlines()[0]
-        keyword = next((word for word in culprit if word in message and word != "type"), "")
-        return Unsupported(keyword or next(iter(culprit), ""), f"{pointer}/{keyword}" if keyword else pointer, message)
+        keyword = next((word for word in culprit if word in error and word != "type"), "")
+        origin = normal.pointers.get(id(culprit), pointer)
+        return Unsupported(
+            keyword or next(iter(culprit), ""), f"{origin}/{keyword}" if keyword else origin, f"llguidance: {error}"
+        )
 
 
 class GuidanceMatcher:
     """See ArgumentsMatcher."""
 
-    def __init__(self, matcher: llguidance.LLMatcher, end: int) -> None:
+    __slots__ = ("_end_bit", "_end_word", "_matcher", "_vocabulary")
+
+    def __init__(self, matcher: llguidance.LLMatcher, vocabulary: TokenVocabulary) -> None:
         self._matcher = matcher
-        self._end = end
+        self._vocabulary = vocabulary
+        self._end_word = vocabulary.end >> 5
+        self._end_bit = ~np.uint32(1 << (vocabulary.end & 31))
 
     def fill(self, row: Mask) -> None:
-        """See ArgumentsMatcher.fill."""
-        llguidance.numpy.fill_next_token_bitmask(self._matcher, row.view(np.int32).reshape(1, -1), 0)
-        row[self._end >> 5] &= ~np.uint32(1 << (self._end & 31))
+        """See ArgumentsMatcher.fill. Raises MatcherError when the library gave up."""
+        self._matcher.unsafe_compute_mask_ptr(row.ctypes.data, 4 * self._vocabulary.words)
+        if len(row) > self._vocabulary.words:
+            row[self._vocabulary.words :] = 0
+        row[self._end_word] &= self._end_bit
+        if self._matcher.is_error():
+            raise MatcherError(self._matcher.get_error())
 
     def accept(self, token_id: int) -> bool:
         """See ArgumentsMatcher.accept."""
@@ -118,18 +138,41 @@ class GuidanceMatcher:
     def forced(self) -> list[int]:
         """See ArgumentsMatcher.forced."""
         ids: list[int] = self._matcher.compute_ff_tokens()
-        return ids
+        # Behind a finished value the library lists the end of the turn, which is not its own to force.
+        return [] if self._vocabulary.end in ids else ids
 
     def fork(self) -> GuidanceMatcher:
         """See ArgumentsMatcher.fork."""
-        return GuidanceMatcher(self._matcher.deep_copy(), self._end)
+        return GuidanceMatcher(self._matcher.deep_copy(), self._vocabulary)
 
 
-def _refused_keywords(schema: dict[str, Any]) -> Iterator[Unsupported]:
-    for pointer, subschema in walk(schema):
-        for keyword, explanation in _REFUSED.items():
-            if keyword in subschema and subschema[keyword] is not False:
-                yield Unsupported(keyword, f"{pointer}/{keyword}", explanation)
-        reference = subschema.get("$ref")
-        if isinstance(reference, str) and not reference.startswith("#"):
-            yield Unsupported("$ref", f"{pointer}/$ref", f"{reference} is not inside the schema; write it in place")
+def _grammar(schema: dict[str, Any], frame: Frame) -> str:
+    if frame == BARE:
+        text = json.dumps(schema, ensure_ascii=False)
+        grammar: str = llguidance.LLMatcher.grammar_from_json_schema(text, defaults=_FORMATTING)
+        return grammar
+    space = '" "? ' if frame.spaced else ""
+    behind = f" {json.dumps(frame.after)}" if frame.after else ""
+    value = json.dumps({**schema, "x-guidance": _FORMATTING}, ensure_ascii=False)
+    return str(llguidance.LLMatcher.grammar_from_lark(f"start: {space}value{behind}\nvalue: %json {value}\n"))
+
+
+def _pattern_grammar(pattern: str) -> str:
+    # As in JSON Schema, \d and \w are ASCII.
+    return str(llguidance.LLMatcher.grammar_from_lark(f"start: /{llguidance.regex_to_lark(pattern, 'dw')}/\n"))
+
+
+def _repeating_keys(schema: dict[str, Any]) -> str | None:
+    """Why a model may be left with no key that it has not written yet; None when there is always another."""
+    for pattern in schema.get("patternProperties", {}):
+        try:
+            endless = parse_pattern(pattern).endless
+        except PatternError as error:
+            return str(error)
+        if not endless and schema.get("maxProperties", 2) > 1:
+            return f"{pattern!r} matches few keys only, and no key may be written twice; list them in properties"
+    return None
+
+
+def _first_line(message: str) -> str:
+    return (message.splitlines() or [""])[0]

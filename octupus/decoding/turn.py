@@ -1,132 +1,94 @@
-"""The one description of an allowed assistant turn.
+"""The one description of an allowed assistant turn, for both dialects.
 
-Phases: start -> content -> name -> arguments -> done. The constraint owns the control tokens, the tool names, tool
-choice, parallel calls and the UTF-8 of content; the inside of a call's arguments is left to a backend.
+Phases: start -> thinking -> content -> name -> arguments -> done. The constraint owns control tokens, tool names, tool
+choice, the number of calls, UTF-8 in text, and the budget; the inside of a JSON value is left to a backend.
 
-While few tokens are left of `max_tokens`, it keeps a way to close the open call and walks it in time. How far that way
-can grow by one token is a measured margin here, not a proof.
+**The budget.** Invariant: from every state that the constraint lets a model reach, some way to the end of the turn is no
+longer than what is left of `max_tokens`. It holds at the start, because admission refuses less than
+`CompiledTurn.shortest`. Outside of values the shortest way is known exactly, and a token is allowed only if the way
+behind it still fits. Inside a value, `reach` of the closing plan bounds the way behind *any* next token
+(`decoding.closing` proves it): while that fits, nothing is restricted; else only the next token of the closing path is
+allowed, and plain text in a string that the same path closes.
 """
 
 from __future__ import annotations
 
-import enum
-import json
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import replace
 
-from octupus.decoding.arguments import ArgumentsBackend, ArgumentsMatcher
-from octupus.decoding.closing import closing_path
-from octupus.decoding.names import NameNode, name_trie
-from octupus.decoding.vocabulary import COMPLETE, Mask, TokenVocabulary, Utf8State, allow, allows
+from octupus.decoding.arguments import ArgumentsMatcher, MatcherError
+from octupus.decoding.compiled_turn import CompiledTurn, CompiledValue, Follower
+from octupus.decoding.names import NameNode
+from octupus.decoding.spec import REQUIRED
+from octupus.decoding.turn_state import PLENTY, Phase, TurnState
+from octupus.decoding.vocabulary import COMPLETE, Mask, Utf8State, allow, allows
 
-AUTO, NONE, REQUIRED = "auto", "none", "required"
+logger = logging.getLogger("octupus.decoding.turn")
 
-WATCHED_TOKENS = 256
-"""With more tokens left than this, nothing is computed about closing."""
-MARGIN = 24
-"""By how many tokens the way to close may grow with the next one (measured at most 11 on BFCL's schemas)."""
-
-
-@dataclass(frozen=True)
-class TurnSpec:
-    """What a request allows, as plain values that travel to the engine as JSON.
-
-    `tool_choice` is auto, none or required; a named choice is `required` with that tool alone. `tools` maps each
-    tool's name to the JSON Schema of its arguments.
-    """
-
-    tools: dict[str, dict[str, Any]] = field(default_factory=dict)
-    tool_choice: str = AUTO
-    parallel: bool = True
-    backend: str = "llguidance"
-    max_tokens: int | None = None
-    """Length of the whole turn, its end token included; None is no limit."""
-
-    def to_json(self) -> str:
-        """The spec as text; equal specs give equal texts."""
-        return json.dumps({"octupus": self.__dict__}, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> TurnSpec:
-        """The spec that `to_json` wrote."""
-        return cls(**json.loads(text)["octupus"])
-
-
-class Phase(enum.Enum):
-    """What the turn is writing."""
-
-    START = "start"
-    CONTENT = "content"
-    NAME = "name"
-    ARGUMENTS = "arguments"
-    DONE = "done"
-
-
-@dataclass(slots=True)
-class _State:
-    phase: Phase = Phase.START
-    calls: int = 0
-    utf8: Utf8State = COMPLETE
-    empty: bool = True
-    """Whether the content has no text yet."""
-    node: NameNode | None = None
-    matcher: ArgumentsMatcher | None = None
-    matched: bool = False
-    """Whether the token that led here was taken by the matcher."""
-    closing: tuple[int, ...] = ()
-    """What is left of the way that closes the turn, once it is being walked."""
-    watched: bool = False
-    """Whether it has been decided if that way must be walked from here."""
+OPTIONAL_ROOM = 24
+"""Tokens that must be left beyond the shortest call before a call that nobody asked for is begun: arguments in which
+nothing but what is required fits help nobody."""
+_LONGEST_CHARACTER = 4
 
 
 class TurnConstraint:
-    """Follows one assistant turn and says which tokens may come next.
+    """Follows one assistant turn. Made by `TurnFactory`; not for several threads at once."""
 
-    The same constraint serves every backend. With `required` the turn consists of calls alone; with `none` or without
-    tools, of content alone.
-    """
-
-    def __init__(self, spec: TurnSpec, vocabulary: TokenVocabulary, backend: ArgumentsBackend) -> None:
-        self._spec = spec
-        self._vocabulary = vocabulary
-        self._backend = backend
-        self._names = name_trie(spec.tools, vocabulary)
-        self._state = _State()
-        self._history: list[_State] = []
+    def __init__(self, compiled: CompiledTurn) -> None:
+        self._turn = compiled
+        self._vocabulary = compiled.vocabulary
+        self._budget = PLENTY if compiled.spec.max_tokens is None else compiled.spec.max_tokens
+        self._state = TurnState()
+        self._history: list[TurnState] = []
         self._ids: list[int] = []
-        self._shortest_calls: dict[str, int | None] = {}
+        self._follower: Follower | None = None
+        self._followed = 0
+        self._broken = False
 
     @property
     def phase(self) -> Phase:
         """What the turn is writing now."""
         return self._state.phase
 
+    @property
+    def hurried(self) -> bool:
+        """Whether the budget has taken a choice from the model: the turn is valid, and not what it wanted to write."""
+        return self._state.hurried
+
     def fill(self, row: Mask) -> None:
         """Overwrite `row` (uint32 words, `vocabulary.words` or more) with the tokens that may come next."""
-        listed = self._listed()
-        if listed is not None:
-            row[:] = 0
-            allow(row, listed)
-            return
         state = self._state
-        if state.phase is Phase.CONTENT:
-            text, _ = self._vocabulary.text(state.utf8)
-            row[: len(text)] = text
-            row[len(text) :] = 0
-            allow(row, self._after_content())
-        elif state.matcher is not None:
-            state.matcher.fill(row)
+        if state.matcher is not None and len(self._ids) < state.watch and not (state.complete or state.listing):
+            self._fill_from(state.matcher, row)
+            return
+        listed, mask, matcher = self._allowed()
+        if matcher is not None:
+            self._fill_from(matcher, row)
+            if mask is not None:
+                row[: len(mask)] &= mask
+        elif mask is not None:
+            row[: len(mask)] = mask
+            row[len(mask) :] = 0
+        else:
+            row[:] = 0
+        allow(row, listed)
 
     def accept(self, token_id: int) -> bool:
         """Take one token; False, and nothing changed, when it may not come next."""
-        closing = self._closing()
-        if closing and token_id != closing[0]:
+        listed, mask, matcher = self._allowed()
+        if token_id in listed:
+            following = self._behind_listed(token_id)
+        elif mask is not None and not allows(mask, token_id):
             return False
-        following = self._following(token_id)
+        elif matcher is not None:
+            following = self._behind_matched(token_id)
+        elif mask is not None:
+            following = self._behind_text(token_id)
+        else:
+            return False
         if following is None:
             return False
-        following.closing = closing[1:]
         self._history.append(self._state)
         self._state = following
         self._ids.append(token_id)
@@ -148,17 +110,12 @@ class TurnConstraint:
                 state.matcher.rollback(1)
             self._state = self._history.pop()
             self._ids.pop()
-
-    def shortest(self) -> int | None:
-        """Tokens of the shortest turn from its start, the end included; None when no way to end it is known."""
-        if self._spec.tool_choice != REQUIRED:
-            return 3
-        costs = [self._shortest_call(name) for name in self._spec.tools]
-        return min((cost for cost in costs if cost is not None), default=None)
+        if self._followed > len(self._ids):
+            self._follower = None
 
     def can_end(self) -> bool:
         """Whether the end token may come next, or has come."""
-        return self._state.phase is Phase.DONE or self._vocabulary.end in self._structural()
+        return self.is_done() or self._vocabulary.end in self._allowed()[0]
 
     def is_done(self) -> bool:
         """Whether the end token has come."""
@@ -166,139 +123,293 @@ class TurnConstraint:
 
     def forced(self) -> list[int]:
         """Tokens that must come next whatever the model prefers; empty when there is a choice."""
-        listed = self._listed()
-        if listed is not None:
+        listed, mask, matcher = self._allowed()
+        if mask is None and matcher is None:
             return listed if len(listed) == 1 else []
-        if self._state.phase is Phase.ARGUMENTS and self._state.matcher is not None:
-            return self._state.matcher.forced()
+        if matcher is not None and not listed and self._state.watch > len(self._ids):
+            forced = matcher.forced()
+            return forced if len(self._ids) + len(forced) < self._state.watch else []
         return []
 
     def fork(self) -> TurnConstraint:
         """An independent copy that starts here: it cannot be rolled back past this point."""
-        copy = TurnConstraint.__new__(TurnConstraint)
-        copy.__dict__.update(self.__dict__)
+        copy = TurnConstraint(self._turn)
         state = self._state
-        copy._history = []
-        copy._ids = list(self._ids)
-        copy._state = _State(
-            state.phase,
-            state.calls,
-            state.utf8,
-            state.empty,
-            state.node,
-            state.matcher.fork() if state.matcher is not None else None,
-            closing=state.closing,
-        )
+        copy._ids, copy._broken = list(self._ids), self._broken
+        copy._state = replace(state, matcher=None if state.matcher is None else state.matcher.fork(), matched=False)
         return copy
 
-    def _listed(self) -> list[int] | None:
-        """The allowed tokens where they are few, or None where only a mask can hold them."""
-        closing = self._closing()
-        if closing:
-            return [closing[0]]
+    def _fill_from(self, matcher: ArgumentsMatcher, row: Mask) -> None:
+        try:
+            matcher.fill(row)
+        except MatcherError:
+            # An engine that serves others must not fall: the turn ends here, and the check of finished turns tells.
+            logger.exception("matcher_failed after %d tokens", len(self._ids))
+            self._broken = True
+            row[:] = 0
+            allow(row, [self._vocabulary.end])
+
+    def _left(self) -> int:
+        return self._budget - len(self._ids)
+
+    def _allowed(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
+        """What may come next: listed tokens, and those of a mask and of a matcher, of both where there are both."""
+        phase = self._state.phase
+        if self._broken:
+            return [self._vocabulary.end], None, None
+        if phase is Phase.ARGUMENTS or (phase is Phase.CONTENT and self._state.value is not None):
+            return self._within_value()
+        if phase is Phase.START:
+            return self._at_start()
+        if phase is Phase.CONTENT:
+            return self._within_content()
+        if phase is Phase.THINKING:
+            return self._within_thinking()
+        return self._between_parts(), None, None
+
+    def _at_start(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
+        turn, left, state = self._turn, self._left(), self._state
+        listed = self._calls()
+        thinking = turn.layout.think if turn.spec.thinking and not state.thought else None
+        if thinking is not None and left >= 2 + len(turn.after_thinking) + turn.shortest:
+            listed.append(thinking)
+        if turn.spec.tool_choice == REQUIRED or left < turn.content_cost:
+            return listed, None, None
+        if turn.layout.content is not None:
+            return [*listed, turn.layout.content], None, None
+        if turn.content is not None:
+            self._open_content(state)
+            within, mask, matcher = self._within_value()
+            return listed + within, mask, matcher
+        return listed, self._text(1), None
+
+    def _within_thinking(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
+        turn, state = self._turn, self._state
+        assert turn.layout.think_end is not None
+        end = [turn.layout.think_end] if state.utf8 == COMPLETE else []
+        return end, self._text(1 + len(turn.after_thinking) + turn.shortest), None
+
+    def _within_content(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
         state = self._state
-        if state.phase is Phase.CONTENT:
+        if state.empty or state.utf8 != COMPLETE:
+            return [], self._text(1), None
+        calls = self._calls() if state.separated or not self._turn.between else []
+        return [self._vocabulary.end, *calls], self._text(1), None
+
+    def _text(self, cost: int) -> Mask | None:
+        """Tokens of text behind which `cost` tokens still fit, those included that complete a character."""
+        vocabulary, state = self._vocabulary, self._state
+        room = self._left() - cost - 1
+        mask, partial = vocabulary.text(state.utf8)
+        if room >= _LONGEST_CHARACTER:
+            return mask
+        if room < 0:
+            state.hurried = True
             return None
+        if state.utf8 == COMPLETE:
+            return vocabulary.whole
+        return vocabulary.mask(
+            token_id for token_id in vocabulary.listed(mask) if partial.get(token_id, COMPLETE)[0] <= room
+        )
+
+    def _between_parts(self) -> list[int]:
+        turn, state = self._turn, self._state
+        if state.phase is Phase.FIXED:
+            return [state.due[0]]
         if state.phase is Phase.NAME and state.node is not None:
             return list(state.node.children)
-        if state.phase is Phase.ARGUMENTS and not self._arguments_complete():
-            return None
-        return self._structural()
-
-    def _structural(self) -> list[int]:
-        """The control tokens that may come next, outside of names."""
-        vocabulary, state = self._vocabulary, self._state
-        if state.phase is Phase.START:
-            content = [] if self._spec.tool_choice == REQUIRED else [vocabulary.content]
-            return content + ([vocabulary.call] if self._may_call() else [])
-        if state.phase is Phase.CONTENT:
-            return self._after_content()
-        if state.phase is Phase.ARGUMENTS and self._arguments_complete():
-            return ([vocabulary.call] if self._may_call() else []) + [vocabulary.end]
+        if state.phase is Phase.CALL_END and turn.layout.call_end is not None:
+            return [turn.layout.call_end]
+        if state.phase is Phase.AFTER_CALL:
+            return [turn.vocabulary.end, *self._separated_calls()]
         return []
 
-    def _after_content(self) -> list[int]:
-        if self._state.empty or self._state.utf8 != COMPLETE:
+    def _within_value(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
+        state = self._state
+        assert state.value is not None
+        assert state.matcher is not None
+        listed = self._behind_value() if state.complete else []
+        if listed and not state.value.may_go_on:
+            return listed, None, None
+        closing = self._closing()
+        if closing is None:
+            return listed, None, state.matcher
+        token_id, plain = closing
+        if token_id >= 0:
+            listed.append(token_id)
+        return (listed, self._vocabulary.plain, state.matcher) if plain else (listed, None, None)
+
+    def _behind_value(self) -> list[int]:
+        """Tokens that may follow a complete value."""
+        call_end = self._turn.layout.call_end
+        if self._state.phase is Phase.ARGUMENTS and call_end is not None:
+            return [call_end]
+        return [self._vocabulary.end, *self._separated_calls()]
+
+    def _separated_calls(self) -> list[int]:
+        """What begins a call behind a finished part: the text that separates them, else the call's own token."""
+        between = self._turn.between
+        calls = self._calls(len(between))
+        return list(between[:1] or calls) if calls else []
+
+    def _calls(self, before: int = 0) -> list[int]:
+        """The token that opens a call, where one may be begun behind `before` more tokens."""
+        turn, calls = self._turn, self._state.calls
+        most = turn.spec.max_calls if turn.spec.parallel else 1
+        if turn.cheapest_call is None or (most is not None and calls >= most):
             return []
-        return ([self._vocabulary.call] if self._may_call() else []) + [self._vocabulary.end]
-
-    def _may_call(self) -> bool:
-        spec = self._spec
-        if not spec.tools or spec.tool_choice == NONE or not (spec.parallel or self._state.calls == 0):
-            return False
-        return bool(self._callable())
-
-    def _left(self) -> int | None:
-        """Tokens left of the budget, or None when there is plenty."""
-        if self._spec.max_tokens is None:
-            return None
-        left = self._spec.max_tokens - len(self._ids)
-        return left if left <= WATCHED_TOKENS else None
+        fits = turn.cheapest_call + self._room() <= self._left() - before
+        return [turn.layout.call] if fits else []
 
     def _callable(self) -> list[str]:
-        """The tools whose shortest call still fits. A first call that is required may use the margin up."""
-        left = self._left()
-        if left is None:
-            return list(self._spec.tools)
-        costs = {name: self._shortest_call(name) for name in self._spec.tools}
-        fitting = [name for name, cost in costs.items() if cost is not None and cost + MARGIN <= left]
-        if not fitting and self._spec.tool_choice == REQUIRED and self._state.calls == 0:
-            known = {name: cost for name, cost in costs.items() if cost is not None and cost <= left}
-            return [min(known, key=known.__getitem__)] if known else list(self._spec.tools)
-        return fitting
+        """The tools whose shortest call still fits."""
+        left = self._left() - self._room()
+        return [name for name, cost in self._turn.call_costs.items() if cost <= left]
 
-    def _shortest_call(self, name: str) -> int | None:
-        """Tokens of the shortest call of a tool, its two control tokens and the end included; None if not known."""
-        if name not in self._shortest_calls:
-            matcher = self._backend.start(self._spec.tools[name])
-            path = closing_path(matcher, "", self._vocabulary)
-            named = len(self._vocabulary.tokenizer.encode(name))
-            self._shortest_calls[name] = None if path is None else named + len(path) + 3
-        return self._shortest_calls[name]
+    def _room(self) -> int:
+        turn, state = self._turn, self._state
+        asked_for = turn.spec.tool_choice == REQUIRED and state.calls == 0
+        only_way = state.phase is Phase.START and self._left() < turn.content_cost
+        return 0 if asked_for or only_way else OPTIONAL_ROOM
 
-    def _closing(self) -> tuple[int, ...]:
-        """The rest of the way that closes the open call, once it must be walked; else empty.
-
-        Kept with the state, so that asking again costs nothing and taking tokens back forgets it.
-        """
+    def _closing(self) -> tuple[int, bool] | None:
+        """What the budget leaves of the choice: see `TurnState.closing`. A token of -1 stands for the end of the value."""
         state = self._state
-        left = self._left()
-        if state.closing or left is None or state.phase is not Phase.ARGUMENTS or state.matcher is None:
+        if len(self._ids) < state.watch or state.judged:
             return state.closing
-        if not state.watched:
-            state.watched = True
-            begin = len(self._ids) - self._ids[::-1].index(self._vocabulary.parameters)
-            text = self._vocabulary.tokenizer.decode(self._ids[begin:])
-            path = closing_path(state.matcher, text, self._vocabulary)
-            if path is not None and len(path) + 1 + MARGIN >= left:
-                state.closing = (*path, self._vocabulary.end)
+        assert state.value is not None
+        assert state.matcher is not None
+        state.judged = True
+        room = self._left() - self._tail()
+        follower = self._follow()
+        if follower.reach < room:
+            return None
+        if state.path is None:
+            state.path = () if state.complete else tuple(follower.path(state.matcher))
+        state.hurried = True
+        state.closing = (state.path[0] if state.path else -1, follower.free and len(state.path) < room)
         return state.closing
 
-    def _arguments_complete(self) -> bool:
-        # A schema of arguments is an object, so nothing can follow once it is complete.
-        return self._state.matcher is not None and self._state.matcher.can_end()
+    def _tail(self) -> int:
+        return 1 if self._state.phase is not Phase.ARGUMENTS else self._turn.call_tail
 
-    def _following(self, token_id: int) -> _State | None:
-        vocabulary, state = self._vocabulary, self._state
-        if token_id in self._structural():
-            if token_id == vocabulary.end:
-                return _State(Phase.DONE, state.calls)
-            if token_id == vocabulary.call:
-                left = self._left()
-                names = self._names if left is None else name_trie(self._callable(), self._vocabulary)
-                return _State(Phase.NAME, state.calls, node=names)
-            return _State(Phase.CONTENT, state.calls)
-        if state.phase is Phase.CONTENT:
-            text, partial = vocabulary.text(state.utf8)
-            if not allows(text, token_id):
-                return None
-            return _State(Phase.CONTENT, state.calls, partial.get(token_id, COMPLETE), empty=False)
-        if state.phase is Phase.NAME and state.node is not None:
-            node = state.node.children.get(token_id)
-            if node is None or node.tool is None:
-                return None if node is None else _State(Phase.NAME, state.calls, node=node)
-            matcher = self._backend.start(self._spec.tools[node.tool])
-            return _State(Phase.ARGUMENTS, state.calls + 1, matcher=matcher)
-        if state.phase is Phase.ARGUMENTS and state.matcher is not None and state.matcher.accept(token_id):
-            return _State(Phase.ARGUMENTS, state.calls, matcher=state.matcher, matched=True)
-        return None
+    def _follow(self) -> Follower:
+        state = self._state
+        assert state.value is not None
+        if self._follower is None or self._followed < state.begin:
+            self._follower, self._followed = state.value.plan.follower(), state.begin
+        data = self._vocabulary.token_bytes
+        self._follower.advance(b"".join(data[token_id] for token_id in self._ids[self._followed :]))
+        self._followed = len(self._ids)
+        return self._follower
+
+    def _behind_listed(self, token_id: int) -> TurnState | None:
+        turn, state = self._turn, self._state
+        layout, phase = turn.layout, state.phase
+        if phase is Phase.FIXED:
+            return self._open_name() if token_id == layout.call else self._fixed(state.due[1:])
+        if phase is Phase.NAME and state.node is not None:
+            node = state.node.children[token_id]
+            return self._open_arguments(node.tool) if node.tool is not None else self._next(Phase.NAME, node=node)
+        if phase is Phase.CALL_END:
+            return self._next(Phase.AFTER_CALL)
+        if phase is Phase.ARGUMENTS and not state.complete:
+            return self._behind_matched(token_id)
+        if token_id == turn.vocabulary.end:
+            return self._next(Phase.DONE)
+        if token_id == layout.call:
+            return self._open_name()
+        if phase is Phase.ARGUMENTS and token_id == layout.call_end:
+            return self._next(Phase.AFTER_CALL)
+        if phase is Phase.AFTER_CALL or (state.complete and token_id in turn.between[:1]):
+            return self._fixed((*turn.between[1:], layout.call))
+        if phase is Phase.THINKING:
+            return self._fixed(turn.after_thinking)
+        if token_id == layout.think and phase is Phase.START:
+            return self._next(Phase.THINKING)
+        if token_id == layout.content and phase is Phase.START:
+            content = self._next(Phase.CONTENT)
+            if turn.content is not None:
+                self._open_content(content, len(self._ids) + 1)
+            return content
+        return self._behind_matched(token_id)
+
+    def _fixed(self, due: tuple[int, ...]) -> TurnState:
+        """The state with `due` fixed tokens to write; behind thinking, the turn starts once they are written."""
+        if due:
+            return replace(self._next(Phase.FIXED), due=due)
+        return replace(self._next(Phase.START), thought=True)
+
+    def _behind_text(self, token_id: int) -> TurnState | None:
+        state = self._state
+        _, partial = self._vocabulary.text(state.utf8)
+        phase = Phase.CONTENT if state.phase is Phase.START else state.phase
+        following = self._next(phase, utf8=partial.get(token_id, COMPLETE), empty=False)
+        following.separated = self._vocabulary.token_bytes[token_id].endswith(b"\n")
+        return following
+
+    def _behind_matched(self, token_id: int) -> TurnState | None:
+        state = self._state
+        matcher = state.matcher
+        if matcher is None or not matcher.accept(token_id):
+            return None
+        path = state.path[1:] if state.path and state.path[0] == token_id else None
+        if path is None and state.closing is not None and state.closing[1]:
+            path = state.path  # plain text in a string, which the same path closes
+        phase = Phase.CONTENT if state.phase is Phase.START else state.phase
+        return replace(
+            state,
+            phase=phase,
+            complete=matcher.can_end(),
+            matched=True,
+            path=path,
+            judged=False,
+            closing=None,
+            empty=False,
+            listing=False,
+        )
+
+    def _open_name(self) -> TurnState:
+        turn = self._turn
+        names = self._callable()
+        node = turn.trie if len(names) == len(turn.names) else turn.trie_of(names)
+        return self._next(Phase.NAME, node=node)
+
+    def _open_arguments(self, tool: str) -> TurnState:
+        following = self._next(Phase.ARGUMENTS)
+        following.calls += 1
+        self._open_value(following, self._turn.tools[tool], self._turn.call_tail, len(self._ids) + 1)
+        return following
+
+    def _open_content(self, state: TurnState, begin: int | None = None) -> None:
+        if state.matcher is None and self._turn.content is not None:
+            self._open_value(state, self._turn.content, 1, len(self._ids) if begin is None else begin)
+            state.listing = state.phase is Phase.START
+
+    def _open_value(self, state: TurnState, value: CompiledValue, tail: int, begin: int) -> None:
+        state.value, state.matcher, state.begin = value, value.prototype.fork(), begin
+        state.complete = state.matcher.can_end()
+        state.path = value.shortest
+        bound = value.plan.bound
+        if self._budget < PLENTY:
+            state.watch = 0 if bound is None else self._budget - bound - tail
+        self._follower = None
+
+    def _next(
+        self,
+        phase: Phase,
+        *,
+        utf8: Utf8State = COMPLETE,
+        empty: bool = True,
+        node: NameNode | None = None,
+    ) -> TurnState:
+        state = self._state
+        return TurnState(
+            phase,
+            state.calls,
+            state.thought,
+            utf8,
+            empty,
+            node=node,
+            hurried=state.hurried,
+        )

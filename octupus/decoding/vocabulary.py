@@ -13,7 +13,6 @@ import llguidance
 import numpy as np
 from numpy.typing import NDArray
 
-from octupus.chat import octupus as dialect
 from octupus.chat.tokenizer import ChatTokenizer
 
 Mask = NDArray[np.uint32]
@@ -36,9 +35,6 @@ class TokenVocabulary:
         self.size = max(size or 0, len(tokenizer))
         self.words = (self.size + 31) // 32
         self.end = tokenizer.end_id
-        self.content = tokenizer.control_id(dialect.CONTENT)
-        self.call = tokenizer.control_id(dialect.FUNCTION_CALL)
-        self.parameters = tokenizer.control_id(dialect.PARAMETERS)
         self._continuations: dict[Utf8State, tuple[Mask, dict[int, Utf8State]]] = {}
 
     @cached_property
@@ -69,6 +65,43 @@ class TokenVocabulary:
         return found
 
     @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """What each id stands for, by id; control tokens and ids without text stand for nothing."""
+        control = set(self.tokenizer.control_tokens.values())
+        decode = self.guidance.decode_bytes
+        return [b"" if token_id in control else decode([token_id]) for token_id in range(len(self.tokenizer))]
+
+    @cached_property
+    def byte_ids(self) -> dict[int, int]:
+        """Bytes that are a token of their own, with its id."""
+        return {data[0]: token_id for token_id, data in enumerate(self.token_bytes) if len(data) == 1}
+
+    @cached_property
+    def whole(self) -> Mask:
+        """Tokens that are whole characters."""
+        return self._text_tokens[0]
+
+    def listed(self, row: Mask) -> list[int]:
+        """The ids that a mask allows."""
+        return [int(token_id) for token_id in np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))]
+
+    @cached_property
+    def plain(self) -> Mask:
+        """Whole UTF-8 text that may stand anywhere inside a JSON string: no quote, backslash or control character."""
+        whole, _ = self._text_tokens
+        breaking = [
+            token_id
+            for token_id, data in enumerate(self.token_bytes)
+            if any(byte < 0x20 or byte in b'"\\' for byte in data)
+        ]
+        return whole & ~self.mask(breaking)
+
+    @cached_property
+    def most_brackets(self) -> int:
+        """The largest number of opening brackets in one token."""
+        return max((data.count(b"{") + data.count(b"[") for data in self.token_bytes), default=0)
+
+    @cached_property
     def characters(self) -> dict[str, int]:
         """Printable ASCII characters that are a token of their own, with its id."""
         encoded = {character: self.tokenizer.encode(character) for character in map(chr, range(32, 127))}
@@ -77,13 +110,9 @@ class TokenVocabulary:
     @cached_property
     def _text_tokens(self) -> tuple[Mask, dict[int, bytes]]:
         """Tokens that are whole UTF-8 text by themselves, as a mask, and the bytes of those that are not."""
-        special = set(self.tokenizer.special_tokens.values())
         whole: list[int] = []
         partial: dict[int, bytes] = {}
-        for token_id in range(len(self.tokenizer)):
-            if token_id in special:
-                continue
-            data: bytes = self.guidance.decode_bytes([token_id])
+        for token_id, data in enumerate(self.token_bytes):
             after = advance_utf8(COMPLETE, data)
             if after == COMPLETE and data:
                 whole.append(token_id)

@@ -1,4 +1,4 @@
-"""Validation of arguments against a tool's schema: JSON Schema draft 2020-12, strict JSON, nothing ever fetched."""
+"""Validation of arguments against a tool's schema: its own JSON Schema draft, strict JSON, nothing ever fetched."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ from octupus.errors import OctupusError
 CACHED_VALIDATORS = 4096
 MAX_DEPTH = 200
 """A limit of our own: Python's depends on who calls, and the same text must be read the same everywhere."""
+DEFAULT_DRAFT = "2020-12"
+_VALIDATORS = {
+    "2020-12": jsonschema_rs.Draft202012Validator,
+    "2019-09": jsonschema_rs.Draft201909Validator,
+    "draft-07": jsonschema_rs.Draft7Validator,
+    "draft-06": jsonschema_rs.Draft6Validator,
+    "draft-04": jsonschema_rs.Draft4Validator,
+}
+_DRAFT = re.compile(r"https?://json-schema\.org/(?:draft/)?(2020-12|2019-09|draft-0[467])/schema#?")
 _BRACKETS_AND_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -30,7 +39,7 @@ class InvalidJsonError(ValueError):
 
 
 class InvalidSchemaError(OctupusError):
-    """A schema is no valid draft 2020-12 schema, or refers to something outside itself."""
+    """A schema is no valid schema of its draft, or refers to something outside itself."""
 
     def __init__(self, violation: Violation) -> None:
         super().__init__(f"invalid schema at {violation.pointer or '/'}: {violation.message}")
@@ -66,6 +75,13 @@ class CompiledValidator:
         except ValueError as error:
             # Not the schema's business, yet nothing that may pass: a lone surrogate, or nesting beyond any limit.
             return [Violation("", "instance", str(error))]
+
+
+def draft_of(schema: object) -> str:
+    """The draft that `$schema` names: 2020-12 (also when it names none or another), 2019-09, draft-07, -06 or -04."""
+    named = schema.get("$schema") if isinstance(schema, Mapping) else None
+    found = _DRAFT.fullmatch(named) if isinstance(named, str) else None
+    return found[1] if found else DEFAULT_DRAFT
 
 
 def validator(schema: Mapping[str, Any]) -> CompiledValidator:
@@ -167,7 +183,10 @@ def _compile_cached(schema: Mapping[str, Any]) -> CompiledValidator | Violation:
 @lru_cache(maxsize=CACHED_VALIDATORS)
 def _compile(canonical: str) -> CompiledValidator | Violation:
     try:
-        return CompiledValidator(jsonschema_rs.Draft202012Validator(json.loads(canonical), retriever=_refuse_reference))
+        schema = json.loads(canonical)
+        draft = _VALIDATORS[draft_of(schema)]
+        # Without it, drafts up to 07 would assert `format`, and later ones would not.
+        return CompiledValidator(draft(schema, validate_formats=False, retriever=_refuse_reference))
     except jsonschema_rs.ValidationError as error:
         path = list(error.instance_path)
         if error.kind.name == "$ref":

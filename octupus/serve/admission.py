@@ -1,26 +1,30 @@
-"""Which requests are admitted: tools whose schemas can be enforced, prompts that fit, and the spec of the turn."""
+"""Which requests are admitted: schemas that can be enforced, prompts and answers that fit, and the spec of the turn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 from octupus.chat.registry import ModelChat
 from octupus.chat.render import render
-from octupus.conversation import Conversation, Tool, json_text
-from octupus.decoding.arguments import ArgumentsBackend
-from octupus.decoding.backends import Backends
-from octupus.decoding.turn import WATCHED_TOKENS, TurnConstraint, TurnSpec
+from octupus.conversation import Conversation, Tool
+from octupus.decoding.admission import (
+    AdmittedSchema,
+    OnUnenforceable,
+    RefusedSchemaError,
+    SchemaAdmission,
+    choice_pattern,
+)
+from octupus.decoding.compiled_turn import CompiledTurn
+from octupus.decoding.spec import TurnSpec
+from octupus.decoding.turn import TurnConstraint
+from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
-from octupus.errors import RequestError, UnenforceableSchemaError
-from octupus.schema.admission import prepare
-from octupus.schema.validation import check_schema, parse_arguments, violations
+from octupus.errors import RequestError
+from octupus.schema.unsupported import Unsupported
 from octupus.serve.config import ServeConfig
 from octupus.serve.engine import Sampling
-from octupus.serve.protocol import ChatRequest, conversation_of, tool_choice_of
-
-_CHECKED_TOOLS = 4096
+from octupus.serve.protocol import ChatRequest, ContentRule, content_rule_of, conversation_of, tool_choice_of
 
 
 @dataclass(frozen=True)
@@ -29,22 +33,37 @@ class Admitted:
 
     prompt_ids: list[int]
     sampling: Sampling
-    spec: TurnSpec | None
+    turn: CompiledTurn | None
     """None when the request asked for a bare model."""
     tools: tuple[Tool, ...]
+    content: ContentRule | None = None
+    checked: dict[str, tuple[Unsupported, ...]] = field(default_factory=dict)
+    """What the masks do not hold, by tool; that of content stands under the empty name."""
+
+    @property
+    def spec(self) -> TurnSpec | None:
+        """The turn's rules."""
+        return None if self.turn is None else self.turn.spec
+
+    def hurried(self, ids: Sequence[int]) -> bool:
+        """Whether the budget took a choice from the model in a finished turn."""
+        if self.turn is None:
+            return False
+        constraint = TurnConstraint(self.turn)
+        return constraint.accept_all(ids) and constraint.hurried
 
 
 class Admission:
-    """Checks requests against one model."""
+    """Checks requests against one model. May be used by several threads at once."""
 
     def __init__(self, config: ServeConfig, chat: ModelChat, max_model_len: int) -> None:
         self._config = config
         self._chat = chat
         self._max_model_len = max_model_len
-        self._vocabulary = TokenVocabulary(chat.tokenizer)
-        self._backend: ArgumentsBackend = Backends(self._vocabulary).named(config.decoding.backend)
-        # Agents send the same tools with every request.
-        self._check_tool = lru_cache(maxsize=_CHECKED_TOOLS)(self._check_tool_uncached)
+        self._factory = TurnFactory(TokenVocabulary(chat.tokenizer), chat.dialect.layout(chat.tokenizer))
+        self._schemas: dict[OnUnenforceable, SchemaAdmission] = {
+            choice: SchemaAdmission(self._factory, config.decoding.backend, choice) for choice in ("refuse", "check")
+        }
 
     def admit(self, request: ChatRequest) -> Admitted:
         """Raises RequestError when the request cannot be answered as it was asked."""
@@ -54,13 +73,21 @@ class Admission:
         if not request.constrained and not self._config.decoding.allow_unconstrained:
             raise RequestError("this server does not switch its constraint off", "constrained", "unsupported_value")
         conversation = conversation_of(request, self._config.limits.max_tools)
-        self._check_tools(conversation.tools)
+        schemas = self._schemas[request.on_unenforceable or self._config.decoding.on_unenforceable]
+        tools = self._tools(conversation.tools, schemas)
+        rule = content_rule_of(request)
+        content, pattern = self._content(rule, schemas)
         prompt_ids = self._prompt(conversation)
         sampling = self._sampling(request, len(prompt_ids))
-        spec = self._spec(request, conversation.tools, sampling.max_tokens) if request.constrained else None
-        if spec is not None and sampling.max_tokens <= WATCHED_TOKENS:
-            self._check_budget(spec, sampling.max_tokens)
-        return Admitted(prompt_ids, sampling, spec, conversation.tools)
+        checked = {name: tool.checked for name, tool in tools.items() if tool.checked}
+        if content is not None and content.checked:
+            checked[""] = content.checked
+        if not request.constrained:
+            return Admitted(prompt_ids, sampling, None, conversation.tools)
+        spec = self._spec(request, conversation.tools, tools, content, pattern, sampling.max_tokens)
+        turn = self._factory.compile(spec)
+        self._check_budget(turn)
+        return Admitted(prompt_ids, sampling, turn, conversation.tools, rule, checked)
 
     def _prompt(self, conversation: Conversation) -> list[int]:
         prompt_ids = render(conversation, self._chat.dialect, self._chat.tokenizer, generation_prompt=True).ids
@@ -72,11 +99,26 @@ class Admission:
             )
         return prompt_ids
 
-    def _spec(self, request: ChatRequest, tools: Sequence[Tool], max_tokens: int) -> TurnSpec:
-        choice, name = tool_choice_of(request, tools)
-        allowed = {tool.function.name: tool.function.parameters for tool in tools if name in (None, tool.function.name)}
-        parallel = request.parallel_tool_calls is not False
-        return TurnSpec({} if choice == "none" else allowed, choice, parallel, self._backend.name, max_tokens)
+    def _spec(
+        self,
+        request: ChatRequest,
+        declared: Sequence[Tool],
+        admitted: dict[str, AdmittedSchema],
+        content: AdmittedSchema | None,
+        pattern: str | None,
+        max_tokens: int,
+    ) -> TurnSpec:
+        choice = tool_choice_of(request, declared)
+        limits = [limit for limit in (request.max_tool_calls, self._config.decoding.max_tool_calls) if limit]
+        return TurnSpec(
+            tools={name: admitted[name].value for name in choice.names},
+            tool_choice=choice.mode,
+            parallel=request.parallel_tool_calls is not False,
+            max_calls=min(limits, default=None),
+            max_tokens=max_tokens,
+            content=None if content is None else content.value,
+            pattern=pattern,
+        )
 
     def _sampling(self, request: ChatRequest, prompt_tokens: int) -> Sampling:
         room = self._max_model_len - prompt_tokens
@@ -92,44 +134,33 @@ class Admission:
             frequency_penalty=request.frequency_penalty or 0.0,
         )
 
-    def _check_budget(self, spec: TurnSpec, max_tokens: int) -> None:
-        shortest = TurnConstraint(spec, self._vocabulary, self._backend).shortest()
-        if shortest is not None and shortest > max_tokens:
+    def _check_budget(self, turn: CompiledTurn) -> None:
+        if turn.spec.max_tokens is not None and turn.shortest > turn.spec.max_tokens:
             raise RequestError(
-                f"max_tokens is {max_tokens}, but the shortest answer that tool_choice and tools admit has {shortest} "
-                "tokens; raise it",
+                f"max_tokens is {turn.spec.max_tokens}, but the shortest answer that the request admits has "
+                f"{turn.shortest} tokens; raise it, or shorten the prompt if the context is full",
                 "max_tokens",
             )
 
-    def _check_tools(self, tools: Sequence[Tool]) -> None:
+    def _tools(self, tools: Sequence[Tool], schemas: SchemaAdmission) -> dict[str, AdmittedSchema]:
+        admitted: dict[str, AdmittedSchema] = {}
         for position, tool in enumerate(tools):
-            problem = self._check_tool(json_text(tool.function.model_dump()))
-            if problem is not None:
-                field = f"tools.{position}.function.parameters"
-                raise RequestError(f"{field}: {problem}", field, "invalid_function_parameters")
+            try:
+                admitted[tool.function.name] = schemas.arguments(tool.function.parameters)
+            except RefusedSchemaError as error:
+                parameter = f"tools.{position}.function.parameters"
+                message = f"{parameter}: tool {tool.function.name!r}: {error}"
+                raise RequestError(message, parameter, "invalid_function_parameters") from error
+        return admitted
 
-    def _check_tool_uncached(self, definition: str) -> str | None:
-        tool = Tool.model_validate({"function": parse_arguments(definition)}).function
-        invalid = check_schema(tool.parameters)
-        if invalid is not None:
-            return f"tool {tool.name!r}: not a valid JSON Schema at {invalid.pointer or '/'}: {invalid.message}"
-        for found in self._backend.check(tool.parameters):
-            return str(UnenforceableSchemaError(tool.name, found.keyword, found.json_pointer, found.explanation))
-        return None
-
-
-def invalid_calls(calls: Sequence[tuple[str, str]], tools: Sequence[Tool]) -> list[str]:
-    """What is wrong with finished calls, given as (name, arguments): the last check, which must find nothing."""
-    schemas = {tool.function.name: prepare(tool.function.parameters) for tool in tools}
-    problems: list[str] = []
-    for name, arguments in calls:
-        if name not in schemas:
-            problems.append(f"{name!r} is not among the tools")
-            continue
+    def _content(self, rule: ContentRule | None, schemas: SchemaAdmission) -> tuple[AdmittedSchema | None, str | None]:
+        if rule is None:
+            return None, None
         try:
-            found = violations(schemas[name], parse_arguments(arguments))
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-            continue
-        problems += [f"{name}: {violation.message} at {violation.pointer or '/'}" for violation in found]
-    return problems
+            if rule.schema is not None:
+                return schemas.value(rule.schema), None
+            pattern = rule.regex if rule.regex is not None else choice_pattern(rule.choices)
+            schemas.pattern(pattern)
+        except RefusedSchemaError as error:
+            raise RequestError(f"{rule.field}: {error}", rule.field, "invalid_schema") from error
+        return None, pattern

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage
@@ -12,7 +13,7 @@ from openai.types.chat.chat_completion import Choice
 from openai.types.chat.chat_completion_chunk import Choice as ChunkChoice
 from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall, ChoiceDeltaToolCallFunction
 
-from octupus.chat.dialect import CallDelta, ContentDelta, Delta, TurnParser
+from octupus.chat.dialect import CallDelta, ContentDelta, Delta, ReasoningDelta, TurnParser
 from octupus.chat.parse import fold
 from octupus.conversation import Message
 
@@ -27,14 +28,19 @@ class Answer:
         self._model = model
         self._created = int(time.time())
         self._prompt_tokens = prompt_tokens
-        self._completion_tokens = 0
+        self.ids: list[int] = []
+        """What has been generated."""
+        self.cut_short = False
+        """Whether the turn was closed because its budget ran out; set before the last chunk is made."""
+        self.notes: dict[str, Any] = {}
+        """octupus's own part of the answer, beside OpenAI's fields."""
         self._parser = parser
         self._deltas: list[Delta] = []
         self._call_ids: list[str] = []
 
     def push(self, ids: Sequence[int], reason: str | None) -> list[Delta]:
         """Take newly generated ids; `reason` comes with the last ones."""
-        self._completion_tokens += len(ids)
+        self.ids += ids
         self.finished_by = reason
         deltas = self._parser.push(ids)
         if reason is not None:
@@ -54,8 +60,11 @@ class Answer:
 
     @property
     def finish_reason(self) -> str:
-        """In OpenAI's words: `length` when the budget ran out, else `tool_calls` or `stop`."""
-        if self.finished_by == "length":
+        """In OpenAI's words: `length` when the budget ran out, else `tool_calls` or `stop`.
+
+        A turn that was closed in time is whole and valid, and yet not what the model wanted to write.
+        """
+        if self.finished_by == "length" or self.cut_short:
             return "length"
         return "tool_calls" if self._call_ids or self.message.tool_calls else "stop"
 
@@ -64,13 +73,17 @@ class Answer:
         """Exact token counts: the ids that went in, and those that came out, control tokens and end included."""
         return CompletionUsage(
             prompt_tokens=self._prompt_tokens,
-            completion_tokens=self._completion_tokens,
-            total_tokens=self._prompt_tokens + self._completion_tokens,
+            completion_tokens=len(self.ids),
+            total_tokens=self._prompt_tokens + len(self.ids),
         )
 
     def completion(self) -> ChatCompletion:
         """The whole answer."""
         value = self.message.to_openai()
+        # Not OpenAI's field, but the one that clients of reasoning models read.
+        reasoning = "".join(delta.text for delta in self._deltas if isinstance(delta, ReasoningDelta))
+        if reasoning:
+            value["reasoning_content"] = reasoning
         return ChatCompletion(
             id=self.id,
             object="chat.completion",
@@ -87,6 +100,7 @@ class Answer:
                 )
             ],
             usage=self.usage,
+            **({"octupus": self.notes} if self.notes else {}),
         )
 
     def first_chunk(self) -> ChatCompletionChunk:
@@ -97,11 +111,13 @@ class Answer:
         """One delta of a stream."""
         if isinstance(delta, ContentDelta):
             return self._chunk(ChoiceDelta(content=delta.text))
+        if isinstance(delta, ReasoningDelta):
+            return self._chunk(ChoiceDelta.model_validate({"reasoning_content": delta.text}))
         return self._chunk(ChoiceDelta(tool_calls=[self._call(delta)]))
 
     def last_chunk(self) -> ChatCompletionChunk:
         """What tells why a stream ends."""
-        return self._chunk(ChoiceDelta(), self.finish_reason)
+        return self._chunk(ChoiceDelta(), self.finish_reason, {"octupus": self.notes} if self.notes else {})
 
     def usage_chunk(self) -> ChatCompletionChunk:
         """The counts, for clients that ask for them with `stream_options`."""
@@ -125,7 +141,9 @@ class Answer:
             self._call_ids.append(f"call_{uuid.uuid4().hex[:24]}")
         return self._call_ids[index]
 
-    def _chunk(self, delta: ChoiceDelta, finish_reason: str | None = None) -> ChatCompletionChunk:
+    def _chunk(
+        self, delta: ChoiceDelta, finish_reason: str | None = None, notes: dict[str, Any] | None = None
+    ) -> ChatCompletionChunk:
         choice = ChunkChoice.model_validate({"index": 0, "delta": delta, "finish_reason": finish_reason})
         return ChatCompletionChunk(
             id=self.id,
@@ -133,4 +151,5 @@ class Answer:
             created=self._created,
             model=self._model,
             choices=[choice],
+            **(notes or {}),
         )

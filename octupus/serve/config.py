@@ -41,8 +41,12 @@ class EngineConfig(StrictModel):
 class DecodingConfig(StrictModel):
     """How turns are constrained."""
 
-    backend: Literal["llguidance", "lm-format-enforcer"] = "llguidance"
-    """What enforces the arguments' schemas."""
+    backend: Literal["auto", "llguidance", "lm-format-enforcer", "xgrammar"] = "auto"
+    """What enforces schemas; auto is the first of them that enforces the schema at hand."""
+    on_unenforceable: Literal["refuse", "check"] = "refuse"
+    """What a keyword does that no backend enforces: the request is refused, or its finished values are checked."""
+    max_tool_calls: int | None = Field(None, ge=1)
+    """Most calls of one turn; null is no limit but max_tokens."""
     allow_unconstrained: bool = False
     """Whether a request may switch its constraint off with `"constrained": false`, for measuring a bare model."""
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from octupus.decoding.turn import TurnSpec
+from octupus.decoding.spec import TurnSpec
 from octupus.errors import EngineError
 from octupus.serve.config import EngineConfig, ServeConfig
 from octupus.serve.plugin import VLLM_BACKEND_NAME, register
@@ -78,6 +78,47 @@ class Engine:
                 yield list(completion.token_ids), reason
         except EngineDeadError as error:
             raise EngineDead(str(error)) from error
+
+    async def scores(
+        self, request_id: str, prompt_ids: list[int], generated: list[int], count: int
+    ) -> list[dict[int, float]]:
+        """For each generated position, natural log probabilities of the `count` likeliest tokens and of the one there.
+
+        They are the model's own, of temperature 1 and without a mask, which vLLM applies before it takes them while
+        it generates; so the turn is read once more as a prompt. Its last token is left out, since one token is drawn
+        behind any prompt: that draw's scores are those of the last position, and the whole fits where the turn did.
+        vLLM computes scores of the prompt too, a vocabulary wide for each token of a prefill step.
+        Raises EngineDead, and EngineError when vLLM gives none.
+        """
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if not generated:
+            return []
+        parameters = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            logprobs=count,
+            prompt_logprobs=count,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        scores: list[dict[int, float]] = []
+        read = [*prompt_ids, *generated[:-1]]
+        try:
+            async for output in self._llm.generate({"prompt_token_ids": read}, parameters, request_id):
+                found = [*(output.prompt_logprobs or [])[len(prompt_ids) :], *(output.outputs[0].logprobs or [])]
+                scores = [{token: item.logprob for token, item in (place or {}).items()} for place in found]
+        except EngineDeadError as error:
+            raise EngineDead(str(error)) from error
+        if len(scores) != len(generated):
+            raise EngineError(f"vLLM scored {len(scores)} of {len(generated)} tokens of request {request_id}")
+        return scores
+
+    def shutdown(self) -> None:
+        """End the engine's processes."""
+        self._llm.shutdown()
 
     async def check_health(self) -> None:
         """Raises EngineDead when the engine process is gone."""

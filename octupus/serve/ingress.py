@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -18,9 +20,11 @@ from starlette.exceptions import HTTPException
 from octupus.chat.dialect import Delta
 from octupus.chat.registry import model_chat
 from octupus.errors import RequestError
-from octupus.serve.admission import Admission, Admitted, invalid_calls
+from octupus.serve.admission import Admission, Admitted
 from octupus.serve.answer import Answer
 from octupus.serve.config import ServeConfig
+from octupus.serve.explanation import SCORED_TOKENS, explanation_of, refuse_unexplainable
+from octupus.serve.last_check import invalid_calls, invalid_content
 from octupus.serve.protocol import ChatRequest, parse_chat_request
 from octupus.serve.stream import DONE, error_envelope, request_error_envelope, sse, sse_error
 from octupus.telemetry import configure_logging, event
@@ -38,6 +42,7 @@ class Ingress:
         self._config = config
         self._chat = model_chat(config.model.source)
         self._engine = engine.options(method_name="generate", stream=True)
+        self._scores = engine.options(method_name="scores")
         max_model_len = await engine.options(method_name="max_model_len").remote()
         self._admission = Admission(config, self._chat, max_model_len)
         self._started = int(time.time())
@@ -69,7 +74,9 @@ class Ingress:
     async def chat_completions(self, request: Request) -> Response:
         """OpenAI's Chat Completions."""
         chat_request = parse_chat_request(await self._body(request))
-        admitted = self._admission.admit(chat_request)
+        refuse_unexplainable(chat_request)
+        # Off the loop: a schema may take its second, and others are being answered meanwhile.
+        admitted = await asyncio.to_thread(self._admission.admit, chat_request)
         parser = self._chat.dialect.parser(self._chat.tokenizer)
         answer = Answer(self._config.model.id, len(admitted.prompt_ids), parser)
         deltas = self._generate(admitted, answer)
@@ -80,6 +87,8 @@ class Ingress:
             return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-cache"})
         async for _ in deltas:
             pass
+        if chat_request.explain:
+            await self._explain(admitted, answer)
         self._finish(admitted, answer)
         return Response(answer.completion().model_dump_json(exclude_unset=True), media_type="application/json")
 
@@ -110,6 +119,8 @@ class Ingress:
             async for deltas in rest:
                 for delta in deltas:
                     yield sse(answer.chunk(delta))
+            if request.explain:
+                await self._explain(admitted, answer)
         except (RayError, RayServeException) as error:
             logger.exception("stream_failed id=%s", answer.id)
             yield sse_error(error_envelope(f"the engine failed: {error}", "server_error", code="engine_failed"))
@@ -120,18 +131,24 @@ class Ingress:
             yield sse(answer.usage_chunk())
         yield DONE
 
+    async def _explain(self, admitted: Admitted, answer: Answer) -> None:
+        """Note how the constraint acted: the engine reads the answer once more."""
+        scores = await self._scores.remote(admitted.prompt_ids, answer.ids, SCORED_TOKENS)
+        # Off the loop: every mask of the turn is made again.
+        answer.notes["explanation"] = await asyncio.to_thread(explanation_of, admitted, answer.ids, scores)
+
     def _finish(self, admitted: Admitted, answer: Answer) -> None:
         """Check a finished answer once more, whatever the constraint promised, and log it."""
         message = answer.message
         if admitted.spec is not None and answer.finished_by == "stop":
+            answer.cut_short = admitted.hurried(answer.ids)
             problems = invalid_calls(
                 [(call.function.name, call.function.arguments) for call in message.tool_calls], admitted.tools
             )
+            problems += invalid_content(message, admitted.content)
             if answer.malformed is not None:
                 problems.append(answer.malformed)
-            if problems:
-                self._invalid_calls.inc(len(problems))
-                logger.error("invalid_tool_call id=%s %s", answer.id, "; ".join(problems))
+            self._report(admitted, answer, problems)
         usage = answer.usage
         event(
             logger,
@@ -142,6 +159,16 @@ class Ingress:
             completion_tokens=usage.completion_tokens,
             calls=len(message.tool_calls),
         )
+
+    def _report(self, admitted: Admitted, answer: Answer, problems: list[str]) -> None:
+        if admitted.checked:
+            answer.notes["checked"] = [
+                {"tool": name or None, **asdict(item)} for name, items in admitted.checked.items() for item in items
+            ]
+            answer.notes["violations"] = problems
+        elif problems:
+            self._invalid_calls.inc(len(problems))
+            logger.error("invalid_tool_call id=%s %s", answer.id, "; ".join(problems))
 
     async def _body(self, request: Request) -> bytes:
         limit = self._config.limits.max_body_bytes

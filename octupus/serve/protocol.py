@@ -5,9 +5,9 @@ Unknown fields are ignored, as clients send more every month; a wrong type is re
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,13 +23,14 @@ from octupus.conversation import (
     results_in_call_order,
 )
 from octupus.errors import RequestError
+from octupus.schema.validation import parse_json
 
 _FIELD_NAME = re.compile(r"[a-z_]+")
 TOOL_NAME = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
 
 class TextPart(_Input):
@@ -90,6 +91,51 @@ class NamedToolChoice(_Input):
     function: NamedFunction
 
 
+class AllowedTool(_Input):
+    """One tool of an `allowed_tools` choice."""
+
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class AllowedTools(_Input):
+    """The tools that a choice is limited to; the prompt describes them all, so that its prefix stays cached."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[AllowedTool], Field(min_length=1)]
+
+
+class AllowedToolsChoice(_Input):
+    """`tool_choice` limited to some of the tools."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+class JsonSchemaFormat(_Input):
+    """What `response_format` of type json_schema asks for."""
+
+    name: str = "response"
+    schema_: Annotated[dict[str, Any], Field(alias="schema", default_factory=dict)]
+    strict: bool | None = None
+
+
+class ResponseFormat(_Input):
+    """What content must be."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaFormat | None = None
+
+
+class StructuredOutputs(_Input):
+    """vLLM's own field for what content must be; exactly one of its keys is given."""
+
+    json_: Annotated[dict[str, Any] | str | None, Field(alias="json")] = None
+    json_object: bool | None = None
+    regex: str | None = None
+    choice: Annotated[list[str], Field(min_length=1)] | None = None
+
+
 class StreamOptions(_Input):
     """Options of a streamed answer."""
 
@@ -102,8 +148,10 @@ class ChatRequest(_Input):
     model: str
     messages: Annotated[list[InputMessage], Field(min_length=1)]
     tools: list[InputTool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | AllowedToolsChoice | None = None
     parallel_tool_calls: bool | None = None
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None
+    """Most calls of the turn."""
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -118,15 +166,20 @@ class ChatRequest(_Input):
     n: int | None = None
     stop: str | list[str] | None = None
     logprobs: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
+    structured_outputs: StructuredOutputs | None = None
     constrained: bool = True
     """octupus's own: false generates without the constraint, where the server allows it."""
+    on_unenforceable: Literal["refuse", "check"] | None = None
+    """octupus's own: what a keyword does that no backend enforces; null leaves it to the server."""
+    explain: bool = False
+    """octupus's own: say how the constraint acted, step by step."""
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
     """Read a request's body. Raises RequestError naming the field."""
     try:
-        value = json.loads(body)
+        value = parse_json(body.decode())
     except ValueError as error:
         raise RequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
     if not isinstance(value, dict):
@@ -149,27 +202,93 @@ def conversation_of(request: ChatRequest, max_tools: int) -> Conversation:
     )
 
 
-def tool_choice_of(request: ChatRequest, tools: Sequence[Tool]) -> tuple[str, str | None]:
-    """The choice as (none, auto or required; the one tool's name if named). Raises RequestError."""
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Which tools may be called, and whether one must be."""
+
+    mode: Literal["none", "auto", "required"]
+    names: tuple[str, ...]
+
+
+def tool_choice_of(request: ChatRequest, tools: Sequence[Tool]) -> ToolChoice:
+    """The choice of a request. Raises RequestError."""
     choice = request.tool_choice
-    names = [tool.function.name for tool in tools]
+    names = tuple(tool.function.name for tool in tools)
     if isinstance(choice, NamedToolChoice):
-        if choice.function.name not in names:
-            raise RequestError(f"tool_choice names {choice.function.name!r}, which is not among tools", "tool_choice")
-        return "required", choice.function.name
+        return ToolChoice("required", _known([choice.function.name], names, "tool_choice.function.name"))
+    if isinstance(choice, AllowedToolsChoice):
+        asked = [tool.function.name for tool in choice.allowed_tools.tools]
+        return ToolChoice(choice.allowed_tools.mode, _known(asked, names, "tool_choice.allowed_tools.tools"))
     if choice == "required" and not names:
         raise RequestError("tool_choice is required but no tools are given", "tool_choice")
-    return (choice or "auto") if names else "none", None
+    if choice == "none" or not names:
+        return ToolChoice("none", ())
+    return ToolChoice(choice or "auto", names)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRule:
+    """What content must be: a JSON value of a schema, or text that a pattern or one of the choices matches."""
+
+    field: str
+    """The request's field, for errors."""
+    schema: dict[str, Any] | None = None
+    regex: str | None = None
+    choices: tuple[str, ...] = ()
+
+
+def content_rule_of(request: ChatRequest) -> ContentRule | None:
+    """What a request asks of content; None where any text will do. Raises RequestError."""
+    wanted = request.response_format
+    given = request.structured_outputs
+    if given is None:
+        if wanted is None or wanted.type == "text":
+            return None
+        if wanted.type == "json_object":
+            return ContentRule("response_format", schema={"type": "object"})
+        if wanted.json_schema is None:
+            raise RequestError("response_format: json_schema is missing", "response_format.json_schema")
+        return ContentRule("response_format.json_schema.schema", schema=wanted.json_schema.schema_)
+    if wanted is not None and wanted.type != "text":
+        raise RequestError("give response_format or structured_outputs, not both", "structured_outputs")
+    present = [name for name in ("json_", "json_object", "regex", "choice") if getattr(given, name)]
+    if len(present) != 1:
+        raise RequestError(
+            "structured_outputs: give exactly one of json, json_object, regex, choice", "structured_outputs"
+        )
+    field = f"structured_outputs.{present[0].rstrip('_')}"
+    if given.choice:
+        return ContentRule(field, choices=tuple(given.choice))
+    if given.regex:
+        return ContentRule(field, regex=given.regex)
+    return ContentRule(field, schema={"type": "object"} if given.json_object else _schema_of(given.json_, field))
+
+
+def _schema_of(value: dict[str, Any] | str | None, field: str) -> dict[str, Any]:
+    if not isinstance(value, str):
+        return value or {}
+    try:
+        schema = parse_json(value)
+    except ValueError as error:
+        raise RequestError(f"{field}: not valid JSON: {error}", field) from error
+    if not isinstance(schema, dict):
+        raise RequestError(f"{field}: a schema is a JSON object", field)
+    return schema
+
+
+def _known(asked: Sequence[str], names: Sequence[str], field: str) -> tuple[str, ...]:
+    for name in asked:
+        if name not in names:
+            raise RequestError(f"{field}: {name!r} is not among tools", "tool_choice")
+    return tuple(name for name in names if name in asked)
 
 
 def _refuse_unsupported(request: ChatRequest) -> None:
     """What would silently change the answer if it were ignored."""
-    kind = (request.response_format or {}).get("type", "text")
     unsupported = {
         "n": request.n not in (None, 1),
         "stop": bool(request.stop),
         "logprobs": bool(request.logprobs),
-        "response_format": kind != "text",
     }
     for field, present in unsupported.items():
         if present:

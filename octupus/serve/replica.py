@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 from octupus.chat.registry import model_chat
-from octupus.decoding.turn import TurnSpec
+from octupus.decoding.spec import TurnSpec
 from octupus.serve.config import ServeConfig
 from octupus.serve.engine import Engine, EngineDead, Sampling
 from octupus.telemetry import configure_logging, event
@@ -41,6 +41,14 @@ class EngineReplica:
                 yield item
         except EngineDead:
             self._exit()
+
+    async def scores(self, prompt_ids: list[int], generated: list[int], count: int) -> list[dict[int, float]]:
+        """See Engine.scores."""
+        try:
+            return await self._engine.scores(uuid.uuid4().hex, prompt_ids, generated, count)
+        except EngineDead:
+            self._exit()
+            raise
 
     async def check_health(self) -> None:
         """Called by Serve."""

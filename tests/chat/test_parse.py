@@ -7,24 +7,20 @@ from hypothesis import strategies as st
 from octupus.chat.dialect import CallDelta, ContentDelta
 from octupus.chat.octupus import OCTUPUS
 from octupus.chat.parse import fold
+from octupus.chat.registry import ModelChat
 from octupus.chat.tokenizer import ChatTokenizer
-
-
-def ids_of(tokenizer: ChatTokenizer, *pieces: str) -> list[int]:
-    ids: list[int] = []
-    for piece in pieces:
-        ids += [tokenizer.special_tokens[piece]] if piece in tokenizer.special_tokens else tokenizer.encode(piece)
-    return ids
+from tests.chat_strategies import ids_of
 
 
 @given(data=st.data())
-def test_deltas_fold_to_the_same_message_however_the_stream_is_cut(
-    tokenizer: ChatTokenizer, data: st.DataObject
-) -> None:
-    ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), max_size=40))
-    whole = OCTUPUS.parser(tokenizer)
+def test_deltas_fold_to_the_same_message_however_the_stream_is_cut(chat: ModelChat, data: st.DataObject) -> None:
+    control = st.sampled_from(sorted(chat.tokenizer.control_tokens.values()))
+    words = st.sampled_from(['{"name": "f", ', '"arguments": {}', "}", "\n", '"']).map(chat.tokenizer.encode)
+    anything = (control | st.integers(0, len(chat.tokenizer) - 1)).map(lambda token: [token]) | words
+    ids = [token for piece in data.draw(st.lists(anything, max_size=40)) for token in piece]
+    whole = chat.dialect.parser(chat.tokenizer)
     expected = fold(whole.push(ids) + whole.finish())
-    cut = OCTUPUS.parser(tokenizer)
+    cut = chat.dialect.parser(chat.tokenizer)
     deltas = []
     position = 0
     while position < len(ids):
@@ -54,6 +50,7 @@ def test_a_character_split_over_tokens_comes_out_whole(tokenizer: ChatTokenizer)
         (["<|PARAMETERS|>", "{}", "<|im_end|>"], "arguments after start"),
         (["<|FUNCTION_CALL|>", "get", "<|FUNCTION_CALL|>", "get"], "a call without arguments"),
         (["<|FUNCTION_CALL|>", "get"], "stopped inside the name"),
+        (["<|FUNCTION_CALL|>", "get", "<|im_end|>"], "a call without arguments"),
         (["<|CONTENT|>", "a", "<|USER|>", "b", "<|im_end|>"], "inside content"),
         (["<|CONTENT|>", "a", "<|im_end|>", "b"], "after the end"),
         ([], "empty"),

@@ -1,137 +1,131 @@
-"""Turns under random logits: whatever the model prefers, what comes out is a well-formed turn."""
+"""Turns under any logits: whatever the model prefers, what comes out is a well-formed turn inside its budget."""
 
 import json
 import random
+import re
 from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 
+from octupus.chat.dialect import Dialect
+from octupus.chat.hermes import HERMES
 from octupus.chat.octupus import OCTUPUS
-from octupus.chat.parse import fold
 from octupus.chat.tokenizer import ChatTokenizer
-from octupus.conversation import Message
-from octupus.decoding.backends import BACKENDS, Backends
-from octupus.decoding.turn import MARGIN, Phase, TurnConstraint, TurnSpec
-from octupus.decoding.vocabulary import TokenVocabulary, allows
+from octupus.decoding.backends import BACKENDS
+from octupus.decoding.spec import TurnSpec, ValueSpec
+from octupus.decoding.turn import OPTIONAL_ROOM, TurnConstraint
+from octupus.decoding.turn_factory import TurnFactory
+from octupus.decoding.turn_state import Phase
+from octupus.decoding.vocabulary import allows
 
-TOOLS: dict[str, dict[str, Any]] = {
-    "get": {"type": "object", "properties": {}},
-    "get_weather": {
-        "type": "object",
-        "properties": {
-            "city": {"type": "string", "maxLength": 12},
-            "days": {"type": "integer"},
-            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
-        },
-        "required": ["city"],
-    },
-    "get_weather_daily": {
-        "type": "object",
-        "properties": {
-            "cities": {"type": "array", "items": {"type": "string", "maxLength": 5}, "minItems": 1, "maxItems": 3},
-            "exact": {"type": "boolean"},
-            "limit": {"type": "number"},
-        },
-        "required": ["cities", "limit"],
-    },
-    "天气": {"type": "object", "properties": {"城市": {"type": "string"}}, "required": ["城市"]},
-}
+from .turns import TASTES, TOOLS, admitted, factory, read, spec, write
+
+DIALECTS: dict[str, Dialect] = {"octupus": OCTUPUS, "hermes": HERMES}
 
 
 @pytest.fixture(scope="module")
-def backends(tokenizer: ChatTokenizer) -> Backends:
-    return Backends(TokenVocabulary(tokenizer, size=len(tokenizer) + 37))
+def factories(both_tokenizer: ChatTokenizer) -> dict[str, TurnFactory]:
+    return {name: factory(dialect, both_tokenizer) for name, dialect in DIALECTS.items()}
 
 
-def constraint(backends: Backends, **fields: Any) -> TurnConstraint:
-    """A turn with the tools that its backend admits; llguidance admits them all."""
-    backend = backends.named(fields.get("backend", "llguidance"))
-    admitted = {name: schema for name, schema in TOOLS.items() if not backend.check(schema)}
-    assert backend.name != "llguidance" or admitted == TOOLS
-    return TurnConstraint(TurnSpec(**({"tools": admitted} | fields)), backends.vocabulary, backend)
+@pytest.fixture(params=list(DIALECTS))
+def turns(request: pytest.FixtureRequest, factories: dict[str, TurnFactory]) -> tuple[Dialect, TurnFactory]:
+    return DIALECTS[request.param], factories[request.param]
 
 
 def encode_turn(tokenizer: ChatTokenizer, *pieces: str) -> list[int]:
     """Ids of a turn given as control tokens and texts."""
     ids: list[int] = []
     for piece in pieces:
-        ids += [tokenizer.special_tokens[piece]] if piece in tokenizer.special_tokens else tokenizer.encode(piece)
+        ids += [tokenizer.control_tokens[piece]] if piece in tokenizer.control_tokens else tokenizer.encode(piece)
     return ids
 
 
-def random_turn(
-    turn: TurnConstraint, vocabulary: TokenVocabulary, randomness: random.Random, longest: int
-) -> list[int]:
-    """Sample from the mask, control tokens more often; after `longest` tokens prefer what closes, so that walks end."""
-    row = np.zeros(vocabulary.words, dtype=np.uint32)
-    closing = [vocabulary.end, *(vocabulary.tokenizer.encode(text)[0] for text in '"}],0')]
-    ids: list[int] = []
-    while not turn.is_done():
-        turn.fill(row)
-        allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
-        assert len(allowed), "the mask is empty"
-        assert allowed[-1] < len(vocabulary.tokenizer)
-        wanted = [token for token in closing if allows(row, token)] if len(ids) > longest else []
-        structural = [token for token in vocabulary.tokenizer.special_tokens.values() if allows(row, token)]
-        if structural and randomness.random() < 0.1:
-            wanted = [randomness.choice(structural)]
-        token = wanted[0] if wanted else int(allowed[randomness.randrange(len(allowed))])
-        assert turn.accept(token)
-        ids.append(token)
-        assert len(ids) < longest + 400, "the turn does not end"
-    return ids
-
-
-def parsed(tokenizer: ChatTokenizer, ids: list[int]) -> Message:
-    parser = OCTUPUS.parser(tokenizer)
-    deltas = parser.push(ids) + parser.finish()
-    assert parser.malformed is None
-    return fold(deltas)
+def check(message: Any, rules: TurnSpec) -> None:
+    """Hold a finished turn to its rules."""
+    calls = message.tool_calls
+    for call in calls:
+        assert call.function.name in rules.tools
+        arguments = json.loads(call.function.arguments)
+        jsonschema.validate(arguments, TOOLS[call.function.name])
+        assert set(arguments) <= set(TOOLS[call.function.name]["properties"])
+    assert not (rules.tool_choice == "none" and calls)
+    if rules.tool_choice == "required":
+        assert calls
+        assert not message.content
+    if not rules.parallel:
+        assert len(calls) <= 1
+    assert rules.max_calls is None or len(calls) <= rules.max_calls
+    assert message.content or calls
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))
-@pytest.mark.parametrize("tool_choice", ["auto", "none", "required"])
-@pytest.mark.parametrize("parallel", [True, False])
-def test_any_logits_give_a_valid_turn(
-    backend: str, tool_choice: str, parallel: bool, backends: Backends, tokenizer: ChatTokenizer
-) -> None:
-    randomness = random.Random(f"{backend}{tool_choice}{parallel}")
+def test_any_logits_give_a_valid_turn_inside_any_budget(backend: str, turns: tuple[Dialect, TurnFactory]) -> None:
+    dialect, made = turns
+    randomness = random.Random(f"{backend}{dialect.name}")
+    tools = admitted(made, backend)
     called: set[str] = set()
-    for _ in range(12 if backend == "llguidance" else 3):
-        turn = constraint(backends, backend=backend, tool_choice=tool_choice, parallel=parallel)
-        message = parsed(tokenizer, random_turn(turn, backends.vocabulary, randomness, longest=60))
-        for call in message.tool_calls:
-            called.add(call.function.name)
-            arguments = json.loads(call.function.arguments)
-            jsonschema.validate(arguments, TOOLS[call.function.name])
-            assert set(arguments) <= set(TOOLS[call.function.name]["properties"])
-        if tool_choice == "none":
-            assert not message.tool_calls
-        if tool_choice == "required":
-            assert message.tool_calls
-            assert message.content is None
-        if not parallel:
-            assert len(message.tool_calls) <= 1
-        assert message.content or message.tool_calls
-    assert called or tool_choice == "none"
+    hurried = 0
+    for number in range(150 if backend == "llguidance" else 24):
+        names = randomness.sample(sorted(tools), randomness.randint(1, len(tools)))
+        rules = spec(
+            {name: tools[name] for name in names},
+            tool_choice=randomness.choice(("auto", "none", "required", "required")),
+            parallel=randomness.random() < 0.6,
+            max_calls=randomness.choice((None, 2)),
+        )
+        budget = made.compile(rules).shortest + randomness.choice((0, 0, 1, 3, 10, 30, 90))
+        rules = TurnSpec(**(rules.__dict__ | {"max_tokens": budget}))
+        turn = made.turn(rules)
+        ids = write(turn, made, randomness, budget, TASTES[number % len(TASTES)])
+        assert len(ids) <= budget
+        message = read(dialect, made.vocabulary.tokenizer, ids)
+        check(message, rules)
+        called |= {call.function.name for call in message.tool_calls}
+        hurried += turn.hurried
+    assert called == set(tools)
+    assert hurried, "no turn came near its budget, so nothing was tested"
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
-def test_what_a_trained_model_writes_is_allowed(backend: str, backends: Backends, tokenizer: ChatTokenizer) -> None:
-    ids = encode_turn(
-        tokenizer,
+def test_turns_without_a_budget_are_valid_too(turns: tuple[Dialect, TurnFactory]) -> None:
+    dialect, made = turns
+    randomness = random.Random(dialect.name)
+    for _ in range(20):
+        rules = spec(admitted(made), tool_choice=randomness.choice(("auto", "required")))
+        turn = made.turn(rules)
+        check(read(dialect, made.vocabulary.tokenizer, write(turn, made, randomness, 60)), rules)
+        assert not turn.hurried
+
+
+TRAINED = {
+    "octupus": [
         *("<|CONTENT|>", "Paris, 北京 🌧", "<|FUNCTION_CALL|>", "get", "<|PARAMETERS|>", "{}"),
         *("<|FUNCTION_CALL|>", "get_weather", "<|PARAMETERS|>", '{"city": "Paris", "days": 3}'),
         *("<|FUNCTION_CALL|>", "天气", "<|PARAMETERS|>", '{"城市": "北京"}', "<|im_end|>"),
-    )
-    if backend == "lm-format-enforcer":  # cannot follow a character that the tokenizer splits
-        ids = ids[: -len(encode_turn(tokenizer, "<|FUNCTION_CALL|>", "天气", "<|PARAMETERS|>", '{"城市": "北京"}')) - 1]
-        ids.append(tokenizer.end_id)
-    turn = constraint(backends, backend=backend)
-    row = np.zeros(backends.vocabulary.words, dtype=np.uint32)
-    for token in ids:
+    ],
+    "hermes": [
+        *("<think>", "\nhm\n", "</think>", "\n\n", "Paris, 北京 🌧\n"),
+        *("<tool_call>", '\n{"name": "get", "arguments": {}}\n', "</tool_call>", "\n"),
+        *(
+            "<tool_call>",
+            '\n{"name": "get_weather", "arguments": {"city": "Paris", "days": 3}}\n',
+            "</tool_call>",
+            "\n",
+        ),
+        *("<tool_call>", '\n{"name": "天气", "arguments": {"城市": "北京"}}\n', "</tool_call>", "<|im_end|>"),
+    ],
+}
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_what_a_trained_model_writes_is_allowed(backend: str, turns: tuple[Dialect, TurnFactory]) -> None:
+    dialect, made = turns
+    tokenizer = made.vocabulary.tokenizer
+    turn = made.turn(spec(admitted(made, backend), max_tokens=500))
+    row = np.zeros(made.vocabulary.words, dtype=np.uint32)
+    for token in encode_turn(tokenizer, *TRAINED[dialect.name]):
         turn.fill(row)
         assert allows(row, token), (tokenizer.decode([token]), turn.phase)
         forced = turn.forced()
@@ -151,85 +145,87 @@ def test_what_a_trained_model_writes_is_allowed(backend: str, backends: Backends
         ({}, ["<|FUNCTION_CALL|>", "get_weather_", "<|PARAMETERS|>"]),
         ({}, ["<|FUNCTION_CALL|>", "unknown"]),
         ({"parallel": False}, ["<|FUNCTION_CALL|>", "get", "<|PARAMETERS|>", "{}", "<|FUNCTION_CALL|>"]),
+        ({"max_calls": 1}, ["<|FUNCTION_CALL|>", "get", "<|PARAMETERS|>", "{}", "<|FUNCTION_CALL|>"]),
         ({}, ["<|FUNCTION_CALL|>", "get_weather", "<|PARAMETERS|>", "{", "}"]),
         ({}, ["<|FUNCTION_CALL|>", "get_weather", "<|PARAMETERS|>", '{"city": "P"', "<|im_end|>"]),
     ],
 )
 def test_what_breaks_the_turn_is_refused(
-    fields: dict[str, Any], pieces: list[str], backends: Backends, tokenizer: ChatTokenizer
+    fields: dict[str, Any], pieces: list[str], factories: dict[str, TurnFactory]
 ) -> None:
-    turn = constraint(backends, **fields)
-    ids = encode_turn(tokenizer, *pieces)
-    assert not turn.accept_all(ids)
+    made = factories["octupus"]
+    turn = made.turn(spec(admitted(made), **fields))
+    assert not turn.accept_all(encode_turn(made.vocabulary.tokenizer, *pieces))
     assert turn.phase is Phase.START, "a refusal must change nothing"
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))
-def test_rollback_and_fork_restore_every_mask(backend: str, backends: Backends, tokenizer: ChatTokenizer) -> None:
+def test_rollback_fork_and_replay_restore_every_mask(backend: str, turns: tuple[Dialect, TurnFactory]) -> None:
+    _, made = turns
     randomness = random.Random(7)
-    vocabulary = backends.vocabulary
-    ids = random_turn(constraint(backends, backend=backend), vocabulary, randomness, longest=30)
+    rules = spec(admitted(made, backend), tool_choice="required", max_tokens=110)
+    ids = write(made.turn(rules), made, randomness, 60)
 
     def masks(turn: TurnConstraint, rest: list[int]) -> list[bytes]:
         found = []
-        row = np.zeros(vocabulary.words, dtype=np.uint32)
+        row = np.zeros(made.vocabulary.words, dtype=np.uint32)
         for token in rest:
             turn.fill(row)
             found.append(row.tobytes())
             assert turn.accept(token)
         return found
 
-    turn = constraint(backends, backend=backend)
+    turn = made.turn(rules)
     expected = masks(turn, ids)
     for _ in range(5):
         count = randomness.randrange(1, len(ids) + 1)
         turn.rollback(count)
-        copy = turn.fork()
-        assert masks(copy, ids[-count:]) == expected[-count:]
+        assert masks(turn.fork(), ids[-count:]) == expected[-count:]
         assert masks(turn, ids[-count:]) == expected[-count:]
+        replayed = made.turn(TurnSpec(**(rules.__dict__ | {"generated": tuple(ids[:-count])})))
+        assert masks(replayed, ids[-count:]) == expected[-count:]
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
-@pytest.mark.parametrize("tool_choice", ["auto", "required"])
-def test_an_open_call_is_closed_within_the_budget(
-    backend: str, tool_choice: str, backends: Backends, tokenizer: ChatTokenizer
-) -> None:
-    randomness = random.Random(f"{backend}{tool_choice}")
-    vocabulary = backends.vocabulary
-    row = np.zeros(vocabulary.words, dtype=np.uint32)
-    near = 0
-    for _ in range(60 if backend == "llguidance" else 6):
-        shortest = constraint(backends, backend=backend, tool_choice=tool_choice).shortest()
-        assert shortest is not None
-        budget = randomness.randint(shortest, 90)
-        turn = constraint(backends, backend=backend, tool_choice=tool_choice, max_tokens=budget)
-        ids: list[int] = []
-        while not turn.is_done() and len(ids) < budget:
-            turn.fill(row)
-            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
-            assert len(allowed)
-            structural = [vocabulary.call] if allows(row, vocabulary.call) else []
-            ids.append((structural or allowed.tolist())[randomness.randrange(len(structural or allowed))])
-            assert turn.accept(ids[-1])
-        parser = OCTUPUS.parser(tokenizer)
-        message = fold(parser.push(ids) + parser.finish())
-        near += len(ids) + MARGIN + 10 >= budget
-        if vocabulary.call in ids:
-            assert turn.is_done(), (budget, tokenizer.decode(ids))
-            assert parser.malformed is None
-            for call in message.tool_calls:
-                jsonschema.validate(json.loads(call.function.arguments), TOOLS[call.function.name])
-    assert near, "no walk came near its budget, so nothing was tested"
+def test_a_replay_that_breaks_the_turn_is_refused(factories: dict[str, TurnFactory]) -> None:
+    made = factories["octupus"]
+    with pytest.raises(ValueError, match="no beginning of a turn"):
+        made.turn(spec({}, generated=(made.vocabulary.end,)))
 
 
-def test_a_budget_that_holds_no_call_offers_none(backends: Backends) -> None:
-    turn = constraint(backends, max_tokens=5)
-    row = np.zeros(backends.vocabulary.words, dtype=np.uint32)
-    turn.fill(row)
-    assert allows(row, backends.vocabulary.content)
-    assert not allows(row, backends.vocabulary.call)
+@pytest.mark.parametrize("taste", TASTES)
+def test_content_can_be_held_to_a_schema_or_a_pattern(taste: str, turns: tuple[Dialect, TurnFactory]) -> None:
+    dialect, made = turns
+    randomness = random.Random(taste)
+    schema = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "boolean"}, "minItems": 2}]}
+    for rules in (
+        TurnSpec(content=ValueSpec(schema), tool_choice="none"),
+        TurnSpec(pattern=r"[a-c]{2,4}(-\d+)?", tool_choice="none"),
+        TurnSpec(tools=admitted(made), pattern="yes|no|北京", tool_choice="auto"),
+    ):
+        for extra in (0, 1, 5, 20):
+            budget = made.compile(rules).shortest + extra
+            turn = made.turn(TurnSpec(**(rules.__dict__ | {"max_tokens": budget})))
+            message = read(dialect, made.vocabulary.tokenizer, write(turn, made, randomness, budget, taste))
+            if message.content is None:
+                assert message.tool_calls
+            elif rules.content is not None:
+                jsonschema.validate(json.loads(message.content), schema)
+            else:
+                assert re.fullmatch(rules.pattern or "", message.content)
 
 
-def test_spec_travels_as_json() -> None:
-    spec = TurnSpec(TOOLS, tool_choice="required", parallel=False)
-    assert TurnSpec.from_json(spec.to_json()) == spec
+def test_a_call_that_nobody_asked_for_is_begun_only_with_room_for_it(turns: tuple[Dialect, TurnFactory]) -> None:
+    _, made = turns
+    rules = spec(admitted(made, names=["get_weather"]))
+    cost = made.compile(rules).cheapest_call
+    assert cost is not None
+    row = np.zeros(made.vocabulary.words, dtype=np.uint32)
+    for budget, offered in ((cost + OPTIONAL_ROOM - 1, False), (cost + OPTIONAL_ROOM, True)):
+        made.turn(TurnSpec(**(rules.__dict__ | {"max_tokens": budget}))).fill(row)
+        assert allows(row, made.layout.call) == offered
+
+
+def test_spec_travels_as_json(factories: dict[str, TurnFactory]) -> None:
+    rules = spec(admitted(factories["octupus"]), tool_choice="required", parallel=False, generated=(1, 2), pattern="a")
+    assert TurnSpec.from_json(rules.to_json()) == rules
+    assert TurnSpec.from_json(TurnSpec(content=ValueSpec({})).to_json()).content == ValueSpec({})

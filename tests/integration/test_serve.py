@@ -3,7 +3,9 @@
 The model has random weights: whatever it would like to write, what comes out must be a valid turn.
 """
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,11 @@ import jsonschema
 import openai
 import pytest
 
-from octupus.chat.octupus import OCTUPUS
-from octupus.chat.parse import fold
 from octupus.chat.registry import model_chat
 from octupus.chat.render import render
 from octupus.conversation import Conversation, Message, Tool
-from octupus.decoding.turn import TurnSpec
 
-from ..conftest import write_tokenizer
+from .random_model import write_random_model
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -49,27 +48,7 @@ MESSAGES: list[Any] = [{"role": "user", "content": "What is the weather in Paris
 
 @pytest.fixture(scope="module")
 def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen2 of random weights whose embedding matrix is padded beyond its tokenizer, as Qwen2.5's is."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    directory = write_tokenizer(tmp_path_factory.mktemp("model"))
-    tokenizer = model_chat(directory).tokenizer
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(tokenizer) + 27,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.end_id,
-    )
-    Qwen2ForCausalLM(config).save_pretrained(directory)
-    return directory
+    return write_random_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -237,31 +216,133 @@ def test_without_the_constraint_the_random_model_writes_no_valid_turn(client: op
     assert completion.choices[0].finish_reason == "length" or not calls or not _all_valid(calls)
 
 
-@pytest.mark.parametrize("backend", ["llguidance", "lm-format-enforcer"])
-def test_both_backends_work_in_one_engine(base_url: str, model_directory: Path, backend: str) -> None:
-    from ray import serve
-
-    from octupus.serve.engine import Sampling
-
-    chat = model_chat(model_directory)
-    handle = serve.get_deployment_handle("EngineReplica", "octupus").options(method_name="generate", stream=True)
-    schema = {
-        "type": "object",
-        "properties": {"city": {"type": "string", "maxLength": 8}, "days": {"type": "integer"}},
-        "required": ["city", "days"],
-    }
-    spec = TurnSpec({"get_weather": schema}, tool_choice="required", parallel=False, backend=backend)
+@pytest.mark.parametrize(
+    ("fields", "valid"),
+    [
+        ({"response_format": {"type": "json_object"}}, lambda text: isinstance(json.loads(text), dict)),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": [1, [True]]}}}},
+            lambda text: json.loads(text) in (1, [True]),
+        ),
+        ({"extra_body": {"structured_outputs": {"regex": "[ab]{2}\\d+"}}}, re.compile(r"[ab]{2}\d+").fullmatch),
+        ({"extra_body": {"structured_outputs": {"choice": ["yes", "no"]}}}, lambda text: text in ("yes", "no")),
+    ],
+)
+def test_content_is_what_the_request_says(client: openai.OpenAI, fields: dict[str, Any], valid: Any) -> None:
     for seed in range(3):
-        ids: list[int] = []
-        finished_by = None
-        for piece, reason in handle.remote([chat.tokenizer.end_id], Sampling(max_tokens=200, seed=seed), spec):
-            ids += piece
-            finished_by = reason
-        parser = OCTUPUS.parser(chat.tokenizer)
-        message = fold(parser.push(ids) + parser.finish())
-        if finished_by == "stop":
-            assert parser.malformed is None
-            jsonschema.validate(json.loads(message.tool_calls[0].function.arguments), schema)
+        completion = ask(client, seed=seed, max_tokens=60, **fields)
+        assert valid(completion.choices[0].message.content), completion
+        assert completion.usage.completion_tokens <= 60
+
+
+def test_allowed_tools_limit_what_is_called(client: openai.OpenAI) -> None:
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "get"}}]}
+    for seed in range(4):
+        completion = ask(
+            client, tools=TOOLS, tool_choice={"type": "allowed_tools", "allowed_tools": allowed}, seed=seed
+        )
+        assert {call.function.name for call in completion.choices[0].message.tool_calls} == {"get"}
+
+
+def test_a_turn_that_its_budget_closed_is_valid_and_says_so(client: openai.OpenAI) -> None:
+    completion = ask(client, tools=[WEATHER], tool_choice="required", max_tokens=30, seed=1)
+    check_calls(completion.choices[0].message.tool_calls)
+    reasons = set()
+    for seed in range(5):
+        completion = ask(client, tools=[WEATHER], tool_choice="required", max_tokens=26, seed=seed)
+        assert completion.usage.completion_tokens <= 26
+        assert completion.choices[0].message.tool_calls
+        check_calls(completion.choices[0].message.tool_calls)
+        reasons.add(completion.choices[0].finish_reason)
+    assert "length" in reasons
+
+
+def test_what_is_checked_is_reported(client: openai.OpenAI) -> None:
+    unique = {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 1, "maximum": 2},
+        "minItems": 3,
+        "uniqueItems": True,
+    }
+    tool = {
+        "type": "function",
+        "function": {"name": "t", "parameters": {"type": "object", "properties": {"a": unique}, "required": ["a"]}},
+    }
+    fields: dict[str, Any] = {"tools": [tool], "tool_choice": "required", "parallel_tool_calls": False}
+    with pytest.raises(openai.BadRequestError, match="uniqueItems"):
+        ask(client, **fields)
+    completion = ask(client, **fields, extra_body={"on_unenforceable": "check"})
+    notes = completion.model_extra["octupus"]
+    assert notes["checked"][0]["json_pointer"] == "/properties/a/uniqueItems"
+    assert notes["violations"], "three numbers out of two cannot differ"
+
+
+def test_explanations_come_with_the_answer(client: openai.OpenAI) -> None:
+    completion = ask(client, tools=[WEATHER], tool_choice="required", seed=1, extra_body={"explain": True})
+    explanation = completion.model_extra["octupus"]["explanation"]
+    assert len(explanation["steps"]) == completion.usage.completion_tokens
+    masses = [step["removed_mass"] for step in explanation["steps"]]
+    assert all(mass is None or 0 <= mass <= 1 for mass in masses)
+    assert any(masses), "a random model's taste is against the rules somewhere"
+
+
+BAD_SCHEMAS: dict[str, dict[str, Any]] = {
+    "recursive without an end": {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
+    "huge": {"type": "object", "properties": {"a": {"type": "string", "description": "x" * 2**20}}},
+    "contradictory": {"type": "object", "properties": {"a": {"type": "string", "enum": [1]}}, "required": ["a"]},
+    "remote": {"type": "object", "properties": {"a": {"$ref": "https://example.com/schema.json"}}},
+    "catastrophic": {"type": "object", "properties": {"a": {"type": "string", "pattern": "((a{0,99}){0,99}){0,99}b"}}},
+    "not an object": {"type": "array"},
+}  # fmt: skip
+
+
+def test_bad_tools_are_refused_while_others_are_served(base_url: str) -> None:
+    """Every bad schema and name, at once with good requests: 400 with the field, and the good ones are answered."""
+    deep: dict[str, Any] = {"type": "object"}
+    for _ in range(1000):
+        deep = {"type": "object", "properties": {"a": deep}}
+    bad = [("t", schema) for schema in (*BAD_SCHEMAS.values(), deep)] + [("", {}), ("a b", {}), ("x" * 65, {})]
+    good = {"model": "octupus", "messages": MESSAGES, "tools": TOOLS, "tool_choice": "required", "max_tokens": 60}
+
+    async def post(http: httpx.AsyncClient, body: Any) -> httpx.Response:
+        return await http.post(base_url + "/chat/completions", content=dump(body), timeout=120)
+
+    async def all_at_once() -> tuple[list[httpx.Response], list[httpx.Response]]:
+        async with httpx.AsyncClient() as http:
+            requests = [
+                good | {"tools": [{"type": "function", "function": {"name": name, "parameters": schema}}]}
+                for name, schema in bad
+            ]
+            refused = asyncio.gather(*(post(http, body) for body in requests))
+            answered = asyncio.gather(*(post(http, good | {"seed": seed}) for seed in range(4)))
+            return list(await refused), list(await answered)
+
+    refused, answered = asyncio.run(all_at_once())
+    for (name, _), response in zip(bad, refused, strict=True):
+        assert response.status_code == 400, (name, response.text[:300])
+        error = response.json()["error"]
+        assert "nested deeper" in error["message"] or error["param"].startswith("tools.0.function"), error
+    for response in answered:
+        assert response.status_code == 200
+        assert response.json()["choices"][0]["message"]["tool_calls"]
+    twice = httpx.post(base_url + "/chat/completions", json=good | {"tools": [GET, GET]})
+    assert (twice.status_code, twice.json()["error"]["param"]) == (400, "tools.1.function.name")
+
+
+def dump(value: Any) -> bytes:
+    """JSON deeper than the standard library writes."""
+    if isinstance(value, dict):
+        pieces: list[bytes] = []
+        opened = 0
+        while isinstance(value, dict) and set(value) == {"type", "properties"} and set(value["properties"]) == {"a"}:
+            pieces.append(b'{"type": "object", "properties": {"a": ')
+            value, opened = value["properties"]["a"], opened + 1
+        if opened:
+            return b"".join(pieces) + dump(value) + b"}}" * opened
+        return b"{" + b", ".join(json.dumps(key).encode() + b": " + dump(item) for key, item in value.items()) + b"}"
+    if isinstance(value, list):
+        return b"[" + b", ".join(map(dump, value)) + b"]"
+    return json.dumps(value).encode()
 
 
 def _all_valid(calls: Any) -> bool:
