@@ -23,10 +23,11 @@ import argparse
 import json
 import os
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -37,6 +38,8 @@ from typing import Any
 WIDTH = 151_936
 """Of the logits, as Qwen2.5's."""
 PROMPT = 8
+LONGEST = 400
+"""Tokens of a mixed request's turn at most."""
 CORE_PARTS = ("schedule", "forward", "masks", "sample_tokens", "update")
 WORKER_PARTS = ("apply", "sampler", "worker_sample_tokens")
 SCHEMA = {
@@ -44,7 +47,7 @@ SCHEMA = {
     "properties": {
         "stops": {
             "type": "array",
-            "minItems": 1000,
+            "minItems": 64,
             "items": {
                 "type": "object",
                 "properties": {
@@ -150,6 +153,7 @@ class Engine:
             disable_log_stats=True,
         )
         self._engine = LLMEngine.from_engine_args(arguments)
+        self._specs = Specs(model)
         core = self._engine.engine_core.engine_core
         self._executor = core.model_executor
         self._clock = CLOCKS[clock]
@@ -197,7 +201,7 @@ class Engine:
                 ignore_eos=constraint is None,
                 temperature=temperature,
                 detokenize=False,
-                structured_outputs=structured(constraint),
+                structured_outputs=self._specs.structured(constraint),
             )
             self._add([random.randrange(1000, 50_000) for _ in range(PROMPT)], parameters)
         # Constraints compile meanwhile; a batch that starts at once has more full steps.
@@ -209,6 +213,41 @@ class Engine:
         full = [time for scheduled, time in self._steps if scheduled == requests]
         parts = self._full_parts
         return Batch(full, parts)
+
+    def mixed(self, backends: Sequence[str], count: int, schemas: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """`count` requests for each backend, all in one queue; what was wrong, and how much was done."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
+
+        asked: dict[str, tuple[str, Request]] = {}
+        each = {backend: mixed_requests(self._specs, backend, count, schemas) for backend in backends}
+        # Turn by turn, so that every batch holds turns of every backend.
+        for row in zip(*each.values(), strict=True):
+            for backend, request in zip(each, row, strict=True):
+                parameters = SamplingParams(
+                    max_tokens=request.spec.max_tokens,
+                    stop_token_ids=[self._specs.chat.tokenizer.end_id],
+                    detokenize=False,
+                    structured_outputs=StructuredOutputsParams(structural_tag=request.spec.to_json()),
+                )
+                asked[self._add([1000 + self._number % 5000] * PROMPT, parameters)] = backend, request
+        # One that does not compile must harm none of the others.
+        broken = StructuredOutputsParams(structural_tag=json.dumps({"octupus": {"unknown": 1}}))
+        self._add([1000] * PROMPT, SamplingParams(max_tokens=4, detokenize=False, structured_outputs=broken))
+        result: dict[str, Any] = {backend: Counter() for backend in backends} | {"problems": [], "broken": None}
+        while self._engine.has_unfinished_requests():
+            for output in self._engine.step():
+                if not output.finished:
+                    continue
+                ids, reason = output.outputs[0].token_ids, output.outputs[0].finish_reason
+                if output.request_id not in asked:
+                    result["broken"] = reason
+                    continue
+                backend, request = asked[output.request_id]
+                found = problems_of(request, ids, reason, self._specs.chat)
+                result["problems"] += [f"{backend}: {problem}" for problem in found]
+                result[backend] += Counter(requests=1, valid=not found, tokens=len(ids))
+        return result
 
     def _warm_start(self, requests: int) -> dict[str, Any]:
         finished: dict[str, Any] = {}
@@ -243,25 +282,102 @@ class Engine:
         return str(self._number)
 
 
-def structured(constraint: str | None) -> Any:
-    """vLLM's parameters for a constraint."""
-    from vllm.sampling_params import StructuredOutputsParams
+class Specs:
+    """Octupus's specs of turns for one model."""
 
-    if constraint is None:
-        return None
-    if constraint == "json":
-        return StructuredOutputsParams(json=SCHEMA)
-    if constraint == "content":
-        return StructuredOutputsParams(structural_tag=turn_spec({}, "llguidance").to_json())
-    spec = turn_spec({"plan_trip": SCHEMA}, constraint, tool_choice="required", parallel=False)
-    return StructuredOutputsParams(structural_tag=spec.to_json())
+    def __init__(self, model: str) -> None:
+        from octupus.chat.registry import model_chat
+        from octupus.decoding.turn_factory import TurnFactory
+        from octupus.decoding.vocabulary import TokenVocabulary
+
+        self.chat = model_chat(model)
+        self.factory = TurnFactory(
+            TokenVocabulary(self.chat.tokenizer, WIDTH), self.chat.dialect.layout(self.chat.tokenizer)
+        )
+
+    def structured(self, constraint: str | None) -> Any:
+        """vLLM's parameters for a mode's constraint."""
+        from vllm.sampling_params import StructuredOutputsParams
+
+        from octupus.decoding.spec import REQUIRED, TurnSpec
+
+        if constraint is None:
+            return None
+        if constraint == "json":
+            return StructuredOutputsParams(json=SCHEMA)
+        if constraint == "content":
+            spec = TurnSpec()
+        else:
+            value = self.admission(constraint).arguments(SCHEMA).value
+            spec = TurnSpec({"plan_trip": value}, tool_choice=REQUIRED, parallel=False)
+        return StructuredOutputsParams(structural_tag=spec.to_json())
+
+    @cache  # noqa: B019 - lives as long as the process
+    def admission(self, backend: str) -> Any:
+        """Which schemas a backend takes."""
+        from octupus.decoding.admission import SchemaAdmission
+
+        return SchemaAdmission(self.factory, backend)
 
 
-def turn_spec(tools: dict[str, Any], backend: str, **fields: Any) -> Any:
-    """Octupus's spec of a turn."""
-    from octupus.decoding.turn import TurnSpec
+@dataclass(frozen=True)
+class Request:
+    """One of the mixed requests: its spec, and the tools' schemas as their authors wrote them."""
 
-    return TurnSpec(tools, backend=backend, **fields)
+    spec: Any
+    tools: dict[str, dict[str, Any]]
+
+
+def mixed_requests(specs: Specs, backend: str, count: int, schemas: Sequence[dict[str, Any]]) -> list[Request]:
+    """Different requests of 1 to 32 tools, with budgets from the shortest turn up."""
+    from octupus.decoding.admission import RefusedSchemaError
+    from octupus.decoding.spec import AUTO, REQUIRED, TurnSpec
+
+    random = Random(count)
+    admitted: list[tuple[dict[str, Any], Any]] = []
+    for schema in random.sample(list(schemas), min(len(schemas), 80)):
+        with suppress(RefusedSchemaError):
+            admitted.append((schema, specs.admission(backend).arguments(schema).value))
+    requests: list[Request] = []
+    while len(requests) < count:
+        chosen = random.sample(admitted, min(len(admitted), random.choice((1, 2, 4, 8, 32))))
+        named = random.choice(("auto", "required", "named"))
+        chosen = chosen[:1] if named == "named" else chosen
+        spec = TurnSpec(
+            {f"tool_{number}": value for number, (_, value) in enumerate(chosen)},
+            tool_choice=AUTO if named == "auto" else REQUIRED,
+            parallel=random.random() < 0.5,
+        )
+        shortest = specs.factory.compile(spec).shortest
+        if shortest <= LONGEST:
+            budget = random.randrange(shortest, min(LONGEST, shortest + 100) + 1)
+            tools = {f"tool_{number}": schema for number, (schema, _) in enumerate(chosen)}
+            requests.append(Request(replace(spec, max_tokens=budget), tools))
+    return requests
+
+
+def problems_of(request: Request, ids: Sequence[int], reason: str | None, chat: Any) -> list[str]:
+    """What is wrong with a finished turn; nothing may be."""
+    from octupus.chat.parse import fold
+    from octupus.schema.validation import parse_arguments, violations
+
+    spec = request.spec
+    found = [] if reason == "stop" else [f"finished by {reason}"]
+    found += ["over its budget"] if len(ids) > spec.max_tokens else []
+    parser = chat.dialect.parser(chat.tokenizer)
+    message = fold(parser.push(list(ids)) + parser.finish())
+    calls = message.tool_calls or ()
+    found += [f"malformed: {parser.malformed}"] if parser.malformed else []
+    found += ["no call"] if spec.tool_choice == "required" and not calls else []
+    found += [f"{len(calls)} calls"] if not spec.parallel and len(calls) > 1 else []
+    for call in calls:
+        try:
+            arguments = parse_arguments(call.function.arguments)
+        except ValueError as error:
+            found.append(str(error))
+            continue
+        found += [str(violation) for violation in violations(request.tools[call.function.name], arguments)]
+    return found
 
 
 def serve(connection: Any, environment: dict[str, str], arguments: dict[str, Any]) -> None:
@@ -399,6 +515,22 @@ def report(found: dict[str, list[Batch]], options: argparse.Namespace) -> None:
         print(f"{name:34}", *(f"{median(batch.parts.get(part, 0.0) for batch in batches):9.2f}" for part in parts))
 
 
+def report_mixed(result: dict[str, Any], backends: Sequence[str]) -> None:
+    """Print what became of the mixed requests. Raises AssertionError when one was not valid."""
+    for backend in backends:
+        counts = result[backend]
+        print(f"{backend:20} {counts['requests']} requests, {counts['valid']} valid, {counts['tokens']} tokens")
+    print(f"the request that does not compile finished by {result['broken']!r}")
+    if result["problems"]:
+        raise AssertionError("\n".join(result["problems"][:20]))
+
+
+def corpus(file: Path) -> list[dict[str, Any]]:
+    """Schemas of tools among MaskBench's."""
+    rows = map(json.loads, file.read_text("utf-8").splitlines())
+    return [row["schema"] for row in rows if row["name"].startswith(("BFCL", "Glaive"))]
+
+
 def main() -> None:
     """Start the engines and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -414,9 +546,20 @@ def main() -> None:
     parser.add_argument("--tensor-parallel-size", type=int, default=1)
     parser.add_argument("--engines", nargs="+", default=["octupus", "guidance", "applied"])
     parser.add_argument("--backends", nargs="+", default=["llguidance", "lm-format-enforcer"])
+    parser.add_argument("--mixed", type=int, default=0, help="requests of each backend")
+    parser.add_argument("--schemas", type=Path, help="MaskBench's schemas, for --mixed")
     options = parser.parse_args()
+    if options.mixed and options.schemas is None:
+        parser.error("--mixed needs --schemas")
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         write_model(options.tokenizer, Path(directory), options.layers)
+        if options.mixed:
+            engine = stack.enter_context(closing(Remote("octupus", Path(directory), options)))
+            engine.ready()
+            report_mixed(
+                engine.ask("mixed", options.backends, options.mixed, corpus(options.schemas)), options.backends
+            )
+            return
         engines: dict[str, Remote] = {}
         for kind in options.engines:
             engines[kind] = stack.enter_context(closing(Remote(kind, Path(directory), options)))

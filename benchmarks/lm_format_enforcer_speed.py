@@ -139,6 +139,8 @@ def explain(
     if ours:
         if items >= LONGEST_ARRAY:
             return "array beyond 20 items: stock stops there"
+        if reader.position is Position.STRING and (b"\\" in token or b'"' in token[1:]):
+            return "quote or backslash further inside a token: stock's short cut through strings passes over it"
         if not alphabet.issuperset(token.decode()):
             return "character that is no token by itself: stock does not know it"
         if " " * 13 in before + token.decode():

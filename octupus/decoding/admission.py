@@ -23,6 +23,7 @@ from octupus.schema.admission import ANNOTATIONS, walk
 from octupus.schema.normal import NormalSchema, normalise
 from octupus.schema.normal.errors import SchemaLimitError
 from octupus.schema.normal.limits import check_limits
+from octupus.schema.nullable import spelled_out
 from octupus.schema.patterns import PatternError, parse_pattern
 from octupus.schema.unsupported import Unsupported
 from octupus.schema.validation import InvalidSchemaError
@@ -111,7 +112,9 @@ class SchemaAdmission:
         try:
             found = self._unenforced(schema, backend)
         except RefusedSchemaError as error:
-            found, otherwise = list(error.refusals), Handling.REFUSED
+            return [
+                Verdict(item.keyword, item.json_pointer, Handling.REFUSED, item.explanation) for item in error.refusals
+            ]
         verdicts = {
             item.json_pointer: Verdict(item.keyword, item.json_pointer, otherwise, item.explanation) for item in found
         }
@@ -198,7 +201,8 @@ def _escape(text: str) -> str:
 
 def _normal(schema: Mapping[str, Any], closed: bool) -> NormalSchema:
     try:
-        return normalise(schema, closed=closed)
+        check_limits(schema)
+        return normalise(spelled_out(schema), closed=closed)
     except InvalidSchemaError as error:
         invalid = error.violation
         raise RefusedSchemaError(

@@ -68,7 +68,8 @@ class GuardedMatcher:
 
     def accept(self, token_id: int) -> bool:
         """See ArgumentsMatcher.accept."""
-        if not self._followed().admits(self._vocabulary.token_bytes[token_id], self._keys):
+        data = self._vocabulary.token_bytes
+        if not 0 <= token_id < len(data) or not self._followed().admits(data[token_id], self._keys):
             return False
         if not self._matcher.accept(token_id):
             return False

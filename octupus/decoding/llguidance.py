@@ -7,6 +7,7 @@ budget with blanks, and no space at all is not how models write JSON.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,8 @@ _FORMATTING = {"whitespace_flexible": False, "item_separator": ", ?", "key_separ
 _CACHED_GRAMMARS = 1024
 # A few times the library's own limits, which some real schemas exceed in the middle of a value.
 _LIMITS = llguidance.LLParserLimits(step_lexer_fuel=2_000_000, step_max_items=500_000)
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LARGEST_BOUND = 1e30
 _MOST_TRIALS = 256
 """Subschemas that are compiled alone to find the one that fails."""
 
@@ -48,6 +51,9 @@ class GuidanceBackend:
         ]
         if found:
             return found
+        found = list(self._unwritable_numbers(normal))
+        if found:
+            return found
         error = self._error(normal.schema)
         return [] if error is None else [self._located(normal, error)]
 
@@ -65,6 +71,24 @@ class GuidanceBackend:
         """Why a pattern cannot be enforced, or None."""
         matcher = self._matcher(_pattern_grammar(pattern))
         return _first_line(matcher.get_error()) if matcher.is_error() else None
+
+    def _unwritable_numbers(self, normal: NormalSchema) -> Iterator[Unsupported]:
+        """Numbers that the library admits and then finds no first digit for."""
+        row = self._vocabulary.mask(())
+        for pointer, part in walk(normal.schema):
+            if "multipleOf" not in part:
+                continue
+            place = f"{normal.pointers.get(id(part), pointer)}/multipleOf"
+            bounds = [part[name] for name in _BOUNDS if name in part]
+            if part["multipleOf"] < 1 / _LARGEST_BOUND or any(abs(bound) > _LARGEST_BOUND for bound in bounds):
+                yield Unsupported("multipleOf", place, "multiples of so small or up to so large a number are too many")
+                continue
+            matcher = self._matcher(_grammar(part, BARE))
+            if matcher.is_error():
+                continue
+            GuidanceMatcher(matcher, self._vocabulary).fill(row)
+            if not row.any():
+                yield Unsupported("multipleOf", place, "llguidance finds no multiple within the bounds")
 
     def _compile(self, grammar: str) -> llguidance.LLMatcher:
         matcher = self._matcher(grammar)

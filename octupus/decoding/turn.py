@@ -3,8 +3,8 @@
 Phases: start -> thinking -> content -> name -> arguments -> done. The constraint owns control tokens, tool names, tool
 choice, the number of calls, UTF-8 in text, and the budget; the inside of a JSON value is left to a backend.
 
-**The budget.** Invariant: from every state that the constraint lets a model reach, some way to the end of the turn is no
-longer than what is left of `max_tokens`. It holds at the start, because admission refuses less than
+**The budget.** Invariant: from every state that the constraint lets a model reach, some way to the end of the turn is
+no longer than what is left of `max_tokens`. It holds at the start, because admission refuses less than
 `CompiledTurn.shortest`. Outside of values the shortest way is known exactly, and a token is allowed only if the way
 behind it still fits. Inside a value, `reach` of the closing plan bounds the way behind *any* next token
 (`decoding.closing` proves it): while that fits, nothing is restricted; else only the next token of the closing path is
@@ -143,11 +143,14 @@ class TurnConstraint:
         try:
             matcher.fill(row)
         except MatcherError:
-            # An engine that serves others must not fall: the turn ends here, and the check of finished turns tells.
-            logger.exception("matcher_failed after %d tokens", len(self._ids))
-            self._broken = True
+            self._fail()
             row[:] = 0
             allow(row, [self._vocabulary.end])
+
+    def _fail(self) -> None:
+        # An engine that serves others must not fall: the turn ends here, and the check of finished turns tells.
+        logger.exception("matcher_failed after %d tokens", len(self._ids))
+        self._broken = True
 
     def _left(self) -> int:
         return self._budget - len(self._ids)
@@ -155,7 +158,7 @@ class TurnConstraint:
     def _allowed(self) -> tuple[list[int], Mask | None, ArgumentsMatcher | None]:
         """What may come next: listed tokens, and those of a mask and of a matcher, of both where there are both."""
         phase = self._state.phase
-        if self._broken:
+        if self._broken and phase is not Phase.DONE:
             return [self._vocabulary.end], None, None
         if phase is Phase.ARGUMENTS or (phase is Phase.CONTENT and self._state.value is not None):
             return self._within_value()
@@ -218,8 +221,6 @@ class TurnConstraint:
             return [state.due[0]]
         if state.phase is Phase.NAME and state.node is not None:
             return list(state.node.children)
-        if state.phase is Phase.CALL_END and turn.layout.call_end is not None:
-            return [turn.layout.call_end]
         if state.phase is Phase.AFTER_CALL:
             return [turn.vocabulary.end, *self._separated_calls()]
         return []
@@ -273,7 +274,7 @@ class TurnConstraint:
         return 0 if asked_for or only_way else OPTIONAL_ROOM
 
     def _closing(self) -> tuple[int, bool] | None:
-        """What the budget leaves of the choice: see `TurnState.closing`. A token of -1 stands for the end of the value."""
+        """What the budget leaves of the choice: see `TurnState.closing`. A token of -1 stands for the value's end."""
         state = self._state
         if len(self._ids) < state.watch or state.judged:
             return state.closing
@@ -285,10 +286,17 @@ class TurnConstraint:
         if follower.reach < room:
             return None
         if state.path is None:
-            state.path = () if state.complete else tuple(follower.path(state.matcher))
+            state.path = () if state.complete else self._path(follower, state.matcher)
         state.hurried = True
         state.closing = (state.path[0] if state.path else -1, follower.free and len(state.path) < room)
         return state.closing
+
+    def _path(self, follower: Follower, matcher: ArgumentsMatcher) -> tuple[int, ...]:
+        try:
+            return tuple(follower.path(matcher))
+        except MatcherError:
+            self._fail()
+            return (self._vocabulary.end,)
 
     def _tail(self) -> int:
         return 1 if self._state.phase is not Phase.ARGUMENTS else self._turn.call_tail
@@ -306,13 +314,13 @@ class TurnConstraint:
     def _behind_listed(self, token_id: int) -> TurnState | None:
         turn, state = self._turn, self._state
         layout, phase = turn.layout, state.phase
+        if self._broken:
+            return self._next(Phase.DONE)
         if phase is Phase.FIXED:
             return self._open_name() if token_id == layout.call else self._fixed(state.due[1:])
         if phase is Phase.NAME and state.node is not None:
             node = state.node.children[token_id]
             return self._open_arguments(node.tool) if node.tool is not None else self._next(Phase.NAME, node=node)
-        if phase is Phase.CALL_END:
-            return self._next(Phase.AFTER_CALL)
         if phase is Phase.ARGUMENTS and not state.complete:
             return self._behind_matched(token_id)
         if token_id == turn.vocabulary.end:

@@ -24,7 +24,6 @@ class Phase(enum.Enum):
     """Tokens between two parts of which there is no choice."""
     NAME = "name"
     ARGUMENTS = "arguments"
-    CALL_END = "call_end"
     AFTER_CALL = "after_call"
     DONE = "done"
 

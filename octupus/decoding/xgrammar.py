@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from octupus.decoding.arguments import BARE, ArgumentsMatcher, Frame
+from octupus.decoding.arguments import BARE, ArgumentsMatcher, Frame, MatcherError
 from octupus.decoding.ebnf import translate
 from octupus.decoding.ebnf.rules import literal
 from octupus.decoding.guard import guarded
@@ -94,7 +94,7 @@ class XgrammarMatcher:
         row[words:] = 0
         if not self._matcher.fill_next_token_bitmask(row[:words].view(np.int32).reshape(1, -1)):
             # xgrammar then leaves the row alone: every token is allowed.
-            raise ValueError("xgrammar allows every token, which no value does")
+            raise MatcherError("xgrammar allows every token, which no value does")
         row[words - 1] &= self._last_word
         row[self._end >> 5] &= ~np.uint32(1 << (self._end & 31))
 
@@ -116,8 +116,7 @@ class XgrammarMatcher:
 
     def forced(self) -> list[int]:
         """See ArgumentsMatcher.forced."""
-        if not self._matcher.find_jump_forward_string():
-            return []
+        # find_jump_forward_string fails where a character is half written, so masks are asked.
         ahead, row, ids = self.fork(), self._vocabulary.mask(()), list[int]()
         while len(ids) < _MOST_FORCED and not ahead.can_end():
             ahead.fill(row)

@@ -7,6 +7,7 @@ from typing import Any
 
 from octupus.conversation import Message, Tool
 from octupus.schema.normal import normalise
+from octupus.schema.nullable import spelled_out
 from octupus.schema.patterns import parse_pattern
 from octupus.schema.validation import parse_arguments, parse_json, violations
 from octupus.serve.protocol import ContentRule
@@ -14,7 +15,7 @@ from octupus.serve.protocol import ContentRule
 
 def invalid_calls(calls: Sequence[tuple[str, str]], tools: Sequence[Tool]) -> list[str]:
     """What is wrong with finished calls, given as (name, arguments)."""
-    schemas = {tool.function.name: tool.function.parameters for tool in tools}
+    schemas = {tool.function.name: spelled_out(tool.function.parameters) for tool in tools}
     problems: list[str] = []
     for name, arguments in calls:
         if name not in schemas:
@@ -48,7 +49,7 @@ def invalid_content(message: Message, rule: ContentRule | None) -> list[str]:
         value = parse_json(text, unique_keys=True)
     except ValueError as error:
         return [f"content: {error}"]
-    return [f"content: {problem}" for problem in _problems(rule.schema or {}, value)]
+    return [f"content: {problem}" for problem in _problems(spelled_out(rule.schema or {}), value)]
 
 
 def _problems(schema: Mapping[str, Any], value: Any) -> list[str]:

@@ -72,9 +72,10 @@ def write(
     """Ids of a random turn; from `longest` tokens on what closes is preferred, so that it ends without a budget."""
     vocabulary = factory.vocabulary
     data = vocabulary.token_bytes
+    ends = [token for token in (factory.layout.call_end, factory.layout.think_end) if token is not None]
     favourites = {
         "uniform": [],
-        "closing": [vocabulary.end, *(i for i, d in enumerate(data) if d and not d.strip(b'"}]'))],
+        "closing": [vocabulary.end, *ends, *(i for i, d in enumerate(data) if d and not d.strip(b'"}]'))],
         "opening": [i for i, d in enumerate(data) if d and not d.strip(b'[{",: ')],
         "control": sorted(vocabulary.tokenizer.control_tokens.values()),
         "broken": [i for i, d in enumerate(data) if d and max(d) >= 0x80],
@@ -87,7 +88,7 @@ def write(
         assert allowed, "the mask is empty"
         assert allowed[-1] < len(vocabulary.tokenizer)
         liked = [token for token in favourites["closing" if len(ids) > longest else taste] if allows(row, token)]
-        chosen = randomness.choice(liked if liked and randomness.random() < 0.7 else allowed)
+        chosen = randomness.choice(liked if liked and randomness.random() < 0.8 else allowed)
         assert turn.accept(chosen), (chosen, turn.phase)
         ids.append(chosen)
         assert len(ids) < longest + 600, "the turn does not end"

@@ -11,8 +11,9 @@ from octupus.chat.registry import ModelChat
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Tool
 from octupus.errors import RequestError
-from octupus.serve.admission import Admission, invalid_calls
+from octupus.serve.admission import Admission
 from octupus.serve.config import DecodingConfig, ModelConfig, ServeConfig
+from octupus.serve.last_check import invalid_calls
 from octupus.serve.protocol import parse_chat_request
 
 
@@ -43,12 +44,12 @@ def test_an_admitted_request(admission: Admission, tokenizer: ChatTokenizer) -> 
     ("parameters", "expected"),
     [
         ({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}, "/properties/a/uniqueItems"),
-        ({"type": "object", "properties": {"a": {"not": {"type": "string"}}}}, "/properties/a/not"),
+        ({"type": "object", "properties": {"a": {"type": "string", "not": {"pattern": "b"}}}}, "/properties/a/not"),
         ({"type": "object", "properties": {"a": {"$ref": "http://example.com/x"}}}, r"properties/a|example.com"),
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/missing"}}}, "missing"),
         ({"type": "objekt"}, "/type"),
         ({"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}, "/properties/a"),
-        ({"type": "object", "properties": {"a": {"oneOf": [{"type": "string"}, {"minLength": 2}]}}}, "/properties/a"),
+        ({"type": "object", "properties": {"a": {"oneOf": [{"multipleOf": 2}, {"multipleOf": 3}]}}}, "/properties/a"),
     ],
 )
 def test_a_schema_that_cannot_be_enforced_is_refused_with_its_place(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from octupus.errors import RequestError
-from octupus.serve.protocol import conversation_of, parse_chat_request, tool_choice_of
+from octupus.serve.protocol import ToolChoice, content_rule_of, conversation_of, parse_chat_request, tool_choice_of
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
 
@@ -58,7 +58,8 @@ def test_messages_come_back_as_clients_send_them() -> None:
         ({"n": 2}, "n"),
         ({"stop": ["\n"]}, "stop"),
         ({"logprobs": True}, "logprobs"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"max_tool_calls": 0}, "max_tool_calls"),
         ({"seed": 2**70}, "seed"),
     ],
 )
@@ -91,22 +92,72 @@ def test_tools_that_cannot_be_offered_are_refused(tools: list[dict[str, Any]], m
         conversation_of(parse_chat_request(body(tools=tools)), max_tools=8)
 
 
+GET = {"type": "function", "function": {"name": "get"}}
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, ("none", None)),
-        ({"tools": [WEATHER]}, ("auto", None)),
-        ({"tools": [WEATHER], "tool_choice": "none"}, ("none", None)),
-        ({"tools": [WEATHER], "tool_choice": "required"}, ("required", None)),
+        ({}, ToolChoice("none", ())),
+        ({"tools": [WEATHER, GET]}, ToolChoice("auto", ("get_weather", "get"))),
+        ({"tools": [WEATHER], "tool_choice": "none"}, ToolChoice("none", ())),
+        ({"tools": [WEATHER], "tool_choice": "required"}, ToolChoice("required", ("get_weather",))),
         (
-            {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}},
-            ("required", "get_weather"),
+            {"tools": [GET, WEATHER], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}},
+            ToolChoice("required", ("get_weather",)),
+        ),
+        ({"tools": [WEATHER, GET], "tool_choice": allowed("auto", "get")}, ToolChoice("auto", ("get",))),
+        (
+            {"tools": [WEATHER, GET], "tool_choice": allowed("required", "get", "get_weather")},
+            ToolChoice("required", ("get_weather", "get")),
         ),
     ],
 )
-def test_tool_choice(fields: dict[str, Any], expected: tuple[str, str | None]) -> None:
+def test_tool_choice(fields: dict[str, Any], expected: ToolChoice) -> None:
     request = parse_chat_request(body(**fields))
     assert tool_choice_of(request, conversation_of(request, 8).tools) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"response_format": {"type": "text"}}, None),
+        ({"response_format": {"type": "json_object"}}, ({"type": "object"}, None, ())),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}}, ({"type": "null"}, None, ())),
+        ({"structured_outputs": {"json": '{"type": "null"}'}}, ({"type": "null"}, None, ())),
+        ({"structured_outputs": {"regex": "a+"}}, (None, "a+", ())),
+        ({"structured_outputs": {"choice": ["a", "b"]}}, (None, None, ("a", "b"))),
+    ],
+)  # fmt: skip
+def test_what_content_must_be(fields: dict[str, Any], expected: Any) -> None:
+    rule = content_rule_of(parse_chat_request(body(**fields)))
+    assert (rule and (rule.schema, rule.regex, rule.choices)) == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"response_format": {"type": "json_schema"}},
+        {"structured_outputs": {}},
+        {"structured_outputs": {"regex": "a", "choice": ["b"]}},
+        {"structured_outputs": {"json": "{"}},
+        {"structured_outputs": {"regex": "a"}, "response_format": {"type": "json_object"}},
+    ],
+)
+def test_contradictory_rules_for_content_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(RequestError):
+        content_rule_of(parse_chat_request(body(**fields)))
+
+
+def test_a_body_deeper_than_any_schema_may_be_is_refused() -> None:
+    with pytest.raises(RequestError, match="deeper"):
+        parse_chat_request(b'{"model": ' + b"[" * 5000 + b"]" * 5000 + b"}")
 
 
 @pytest.mark.parametrize(

@@ -166,8 +166,10 @@ def _node(schema: Schema) -> Node | None:
             return _text(schema)
         case "array":
             rest = schema.get("items", _ANYTHING)
-            first = tuple(schema.get("prefixItems", ()))
-            return Array(first, NOTHING if rest is False else rest, schema.get("minItems", 0), schema.get("maxItems"))
+            first, most = tuple(schema.get("prefixItems", ())), schema.get("maxItems")
+            if most is not None and most <= len(first):
+                first, rest = first[:most], False
+            return Array(first, NOTHING if rest is False else rest, schema.get("minItems", 0), most)
         case "object":
             return _object(schema)
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -36,6 +37,9 @@ class NumberRange:
             decimals = max((_decimals(bound) for bound in bounds), default=0)
             multiple = 0 if self.step is None else len(str(ceil(self.step))) + self._decimals
             self.farthest = digits + decimals + multiple + 4
+            # More of either kind are never needed, so that endings of far bounds are found in few trials.
+            self._most_digits = digits + len(str(ceil(self.step or 1))) + 1
+            self._most_decimals = 0 if self.integer else decimals + self._decimals + 1
 
     def admits(self, number: Fraction) -> bool:
         """Whether a number is within the bounds and a multiple."""
@@ -70,21 +74,23 @@ class NumberRange:
             return
         negative = prefix.startswith("-")
         whole, point, fraction = prefix.lstrip("-").partition(".")
-        most_decimals = 0 if self.integer else self.farthest
-        for length in range(self.farthest + 1):
-            for digits in range(length + 1):
-                if digits and (point or whole == "0"):
-                    break
-                behind = length - digits
-                dotted = not point and behind > 0
-                decimals = behind - dotted
-                if (dotted and decimals == 0) or decimals > most_decimals or (point and not fraction + "0" * decimals):
-                    continue
-                if not whole and not digits:
-                    continue
-                ending = self._ending(negative, whole, fraction, digits, decimals, dotted)
-                if ending is not None:
-                    yield ending
+        ways: set[tuple[int, int, int]] = set()
+        for digits in range(self._most_digits + 1):
+            if (digits and (point or whole == "0")) or not (whole or digits):
+                continue
+            # Whoever can end with some decimals can with more, so that the fewest are found by bisection.
+            decimals = range(int(bool(point) and not fraction), self._most_decimals + 1)
+
+            def possible(count: int, digits: int = digits) -> bool:
+                return self._ending(negative, whole, fraction, digits, count, False) is not None
+
+            fewest = bisect_left(decimals, True, key=possible)
+            several = {*decimals[fewest : fewest + 3], self._decimals - len(fraction)}
+            ways |= {(digits + count + (count > 0), digits, count) for count in several if count in decimals[fewest:]}
+        for _, digits, count in sorted(ways):
+            ending = self._ending(negative, whole, fraction, digits, count, not point and count > 0)
+            if ending is not None:
+                yield ending
 
     def _first(self, sign: str) -> list[str]:
         for ending in self.endings(sign) if self.bounded else ("0",) * (not sign):

@@ -37,11 +37,12 @@ class MaskCell:
 class State:
     """Immutable but for what it remembers. `pending` holds the first bytes of an incomplete character."""
 
-    __slots__ = ("_edges", "_is_uniform", "automaton", "can_end", "cell", "pending", "room", "threads")
+    __slots__ = ("_edges", "_first_bytes", "_is_uniform", "automaton", "can_end", "cell", "pending", "room", "threads")
 
     def __init__(self, automaton: Automaton, threads: tuple[Thread, ...], pending: bytes) -> None:
         self.automaton = automaton
         self._edges: dict[int, State | None] = {}
+        self._first_bytes: frozenset[int] | None = None
         self.threads = threads
         self.pending = pending
         self.cell: MaskCell | None = None
@@ -56,8 +57,16 @@ class State:
         if self._is_uniform and 0x20 <= byte < 0x80 and byte not in b'"\\':
             byte = _ANY_BYTE
         if byte not in self._edges:
+            if byte >= 0 and byte not in self.first_bytes():
+                return None
             self._edges[byte] = self.automaton.follow(self, byte)
         return self._edges[byte]
+
+    def first_bytes(self) -> frozenset[int]:
+        """Bytes worth trying: no other may come next."""
+        if self._first_bytes is None:
+            self._first_bytes = self.automaton.first_bytes(self)
+        return self._first_bytes
 
     def after_text(self, text: bytes) -> State | None:
         """The state behind some bytes."""
@@ -106,6 +115,14 @@ class Automaton:
             if byte < 0x80 and not state.pending:
                 return self._follow_character(state, chr(byte))
             return self._follow_partial(state, state.pending + bytes([byte]))
+
+    def first_bytes(self, state: State) -> frozenset[int]:
+        """See State.first_bytes."""
+        if state.pending:
+            reading = advance_utf8(COMPLETE, state.pending) or COMPLETE
+            return frozenset(range(reading[1], reading[2] + 1))
+        with self._lock:
+            return frozenset().union(*map(self.reader.first_bytes, state.threads))
 
     def content(self, state: State, encoded: str) -> State | None:
         """The state behind one character of a string, as the library reads it."""

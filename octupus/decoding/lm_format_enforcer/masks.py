@@ -95,8 +95,9 @@ class Masks:
             ending = trie.ending(node)
             if ending is not None:
                 found.append(ending)
+            first_bytes = state.first_bytes()
             for byte, child in trie.children(node):
-                following = state.after(byte)
+                following = state.after(byte) if byte in first_bytes else None
                 if following is not None:
                     waiting.append((following, child))
 

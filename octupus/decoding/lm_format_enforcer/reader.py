@@ -24,6 +24,9 @@ from octupus.decoding.lm_format_enforcer.grammar import Choices, Grammar, Words
 DEEPEST = 100
 """Beyond this many open brackets values are as shallow as the schema allows: endless nesting is not an answer."""
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ALL_BYTES = frozenset(range(256))
+_STRING_SIGNS = frozenset(b'"\\')
+_IN_ESCAPES = frozenset(b'"\\/nrtu0123456789abcdefABCDEF')
 _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
@@ -123,6 +126,21 @@ class Reader:
         if thread.place is not Place.STRING:
             return thread.ends_value() and lowest <= ord(self._frame.after[:1] or "\0") <= highest
         return ANY in thread.allowed or any(lowest <= ord(character) <= highest for character in thread.allowed)
+
+    def first_bytes(self, thread: Thread) -> frozenset[int]:
+        """Bytes that may begin the next character. Others never do; of these some may not either."""
+        if thread.place is Place.AFTER:
+            return frozenset(thread.detail[:1].encode()[:1])
+        if thread.place is not Place.STRING:
+            between = "".join(character for character in thread.allowed if character < "\x7f")
+            return (
+                _IN_ESCAPES
+                if thread.place in _STRING_PLACES
+                else frozenset(between.encode() + b" " + self._frame.after[:1].encode()[:1])
+            )
+        if ANY in thread.allowed:
+            return _ALL_BYTES
+        return frozenset(decode(character).encode()[0] for character in thread.allowed) | _STRING_SIGNS
 
     def content(self, thread: Thread, encoded: str) -> Iterator[Thread]:
         """The threads behind one decoded character of a string, as `characters.encode` writes it."""

@@ -114,7 +114,7 @@ class Choices:
         found = []
         for name, demand in wanted.items():
             absent = place.made({"properties": {name: False}}, keyword, f"without {name}")
-            names = [name, *demand] if isinstance(demand, list) else [name]
+            names = list(dict.fromkeys([name, *demand])) if isinstance(demand, list) else [name]
             present = [place.made({"type": "object", "required": names}, keyword, f"with {name}")]
             if not isinstance(demand, list):
                 present.append(self._references.child(place, keyword, name))

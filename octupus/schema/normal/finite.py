@@ -9,7 +9,7 @@ from octupus.schema.normal.equality import distinct, identity, json_types
 from octupus.schema.normal.limits import Budget
 from octupus.schema.normal.references import Place
 from octupus.schema.unsupported import Unsupported
-from octupus.schema.validation import DEFAULT_DRAFT, validator
+from octupus.schema.validation import DEFAULT_DRAFT, check_schema, validator
 
 Part = tuple[Place, dict[str, Any]]
 _URI = {
@@ -52,9 +52,10 @@ class Finite:
             if not others or not kept:
                 continue
             complete = self._complete(others)
-            if complete is None:
+            # Draft 04 has no boolean schemas, and rewrites write some.
+            if complete is None or check_schema(complete) is not None:
                 keyword = next(iter(others))
-                explanation = "its references lead to more than $defs, so the values beside it are not tried against it"
+                explanation = "its references lead to more than $defs, so values beside it cannot be tried against it"
                 unexpressed += (place.unsupported(keyword, explanation),)
                 continue
             compiled = validator(complete)

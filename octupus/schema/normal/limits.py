@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from octupus.schema.normal.errors import SchemaLimitError
+from octupus.schema.normal.pattern_cost import written_out
 
 MAX_TEXT = 256 * 1024
 """Characters of the schema's JSON text."""
@@ -21,6 +23,8 @@ MAX_DISTRIBUTED = 128
 """Alternatives that a conjunction of several `anyOf` multiplies out to; beyond it, the rest is left unexpressed."""
 MAX_STEPS = 100_000
 """Keywords, properties, values and pairs looked at in all; below ten microseconds each."""
+MAX_PATTERN_SIZE = 60_000
+"""Characters of all patterns, repetitions written out: even a validator that is asked for nothing compiles them."""
 MAX_PATTERN_STEPS = 60_000
 """What reading all patterns may cost, in the unit of `pattern_cost`; patterns beyond it are left unexpressed."""
 _LONGEST_POINTER = 120
@@ -54,7 +58,7 @@ def check_limits(schema: Any) -> None:
     """Raises SchemaLimitError for a schema that is too long, deep or wide, or is no JSON. Linear, no recursion."""
     # A stack of our own: the depth is what is being measured.
     waiting: list[tuple[Any, str, int]] = [(schema, "", 0)]
-    text = subschemas = members = 0
+    text = subschemas = members = patterns = 0
     while waiting:
         value, pointer, depth = waiting.pop()
         if depth > 2 * MAX_DEPTH:
@@ -64,6 +68,7 @@ def check_limits(schema: Any) -> None:
             subschemas += 1
             enum = value.get("enum")
             members += len(enum) if isinstance(enum, list) else 0
+            patterns += sum(map(written_out, _patterns(value)))
             text += sum(len(name) if isinstance(name, str) else 0 for name in value)
             waiting.extend((inner, f"{pointer}/{name}"[:_LONGEST_POINTER], depth + 1) for name, inner in value.items())
         elif isinstance(value, (list, tuple)):
@@ -80,6 +85,15 @@ def check_limits(schema: Any) -> None:
         _check("its JSON text is longer", text, MAX_TEXT, "characters")
         _check("it holds more", subschemas, MAX_SUBSCHEMAS, "objects")
         _check("its enums hold more", members, MAX_ENUM_MEMBERS, "values")
+        _check("its patterns are longer, repetitions written out,", patterns, MAX_PATTERN_SIZE, "characters")
+
+
+def _patterns(schema: dict[Any, Any]) -> Iterator[str]:
+    if isinstance(schema.get("pattern"), str):
+        yield schema["pattern"]
+    by_pattern = schema.get("patternProperties")
+    if isinstance(by_pattern, dict):
+        yield from (pattern for pattern in by_pattern if isinstance(pattern, str))
 
 
 def _check(problem: str, count: int, limit: int, unit: str) -> None:

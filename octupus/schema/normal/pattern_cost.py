@@ -14,14 +14,14 @@ _OURS = frozenset(FORMATS.values())
 
 def pattern_cost(pattern: str, length: int) -> int:
     """Roughly the tens of microseconds that `patterns.parse_pattern` takes, with lengths counted up to `length`."""
-    size = min(_written_out(pattern), _MOST)
+    size = min(written_out(pattern), _MOST)
     # Parts that may be empty can each be followed by all that come after them.
     edges = size * size // 8 if size > 100 and pattern not in _OURS and _NULLABLE.search(pattern) else 0
     length = min(length, _MOST)
     return 50 + 4 * size + edges + 3 * length + size * length // 32
 
 
-def _written_out(pattern: str) -> int:
+def written_out(pattern: str) -> int:
     """Characters with repetitions written out; it reads no more syntax than that takes."""
     totals, last = [0], 0
     for found in _ITEM.finditer(pattern):

@@ -20,6 +20,7 @@ class Strings:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
+        self._problems: dict[tuple[str, int, int | None], str | None] = {}
 
     def atom(self, parts: list[Part], pointer: str) -> Atom:
         """The atom of the strings that all parts admit. Raises Contradiction."""
@@ -50,9 +51,14 @@ class Strings:
         return self._problem(pattern, 0, None) or ""
 
     def _problem(self, pattern: str, least: int, most: int | None) -> str | None:
-        if not self._budget.affords_pattern(pattern_cost(pattern, least if most is None else most)):
-            return "the patterns of this schema are together too large; shorten their repetitions or lengths"
-        return _problem(pattern, least, most)
+        key = pattern, least, most
+        if key not in self._problems:
+            self._problems[key] = (
+                "the patterns of this schema are together too large; shorten their repetitions or lengths"
+            )
+            if self._budget.affords_pattern(pattern_cost(pattern, least if most is None else most)):
+                self._problems[key] = _problem(pattern, least, most)
+        return self._problems[key]
 
 
 @lru_cache(maxsize=4096)

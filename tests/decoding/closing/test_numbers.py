@@ -21,7 +21,7 @@ def ranges(draw: st.DrawFn) -> dict[str, Any]:
     return schema
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ranges(), st.from_regex(r"\A-?(0|[1-9][0-9]{0,3})(\.[0-9]{0,2})?\Z"))
 def test_a_number_that_can_be_ended_is_ended_within_the_bound(schema: dict[str, Any], text: str) -> None:
     numbers = NumberRange(schema)

@@ -173,12 +173,12 @@ def test_a_deep_or_doubling_schema_is_bounded_work(vocabulary: TokenVocabulary) 
     assert plan.shortest is not None
     assert vocabulary.tokenizer.decode(plan.shortest) == "[" * 1500 + "null" + "]" * 1500
     assert plan.bound is not None
-    both = ["left", "right"]
-    halves = {
-        f"d{i}": {"type": "object", "properties": dict.fromkeys(both, {"$ref": f"#/$defs/d{i + 1}"})} for i in range(60)
-    }
-    definitions = {name: {**half, "required": both, **CLOSED} for name, half in halves.items()}
-    doubling = {"$ref": "#/$defs/d0", "$defs": {**definitions, "d60": {"type": "null"}}}
+    definitions: dict[str, Any] = {"d60": {"type": "null"}}
+    for level in range(60):
+        half = {"$ref": f"#/$defs/d{level + 1}"}
+        properties = {"left": half, "right": half}
+        definitions[f"d{level}"] = {"type": "object", "properties": properties, "required": list(properties), **CLOSED}
+    doubling = {"$ref": "#/$defs/d0", "$defs": definitions}
     assert ClosingPlan(doubling, vocabulary).shortest is None
 
 
