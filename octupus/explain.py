@@ -103,8 +103,8 @@ def _show(explanation: Explanation, console: Console) -> None:
     lines = {"phases": path, "forced": f"{explanation.forced_share:.0%} of {len(explanation.steps)} tokens"}
     if explanation.removed_mean is not None and explanation.removed_max is not None:
         lines["removed"] = (
-            f"at least {explanation.removed_mean:.1%} of the probability in the mean, {explanation.removed_max:.1%} "
-            "at most in one step"
+            f"at least {explanation.removed_mean:.1%} of the probability in the mean step, and "
+            f"{explanation.removed_max:.1%} in the worst"
         )
     if explanation.hurried_from is not None:
         lines["budget"] = f"max_tokens took choices from the model from step {explanation.hurried_from} on"

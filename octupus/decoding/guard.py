@@ -61,7 +61,7 @@ class GuardedMatcher:
         """See ArgumentsMatcher.fill."""
         self._matcher.fill(row)
         reader = self._followed()
-        if self._keys and (reader.in_key or any(reader.keys)):
+        if self._keys and any(reader.keys):
             self._refuse_keys(row, reader)
         if reader.number and (len(reader.number) > LONGEST_NUMBER - 16 or b"e" in reader.number.lower()):
             _refuse(row, self._too_long(row, reader))
@@ -112,14 +112,9 @@ class GuardedMatcher:
                 written = json.dumps(key, ensure_ascii=False).encode()[1:-1]
                 if written.startswith(partial):
                     _refuse(row, tables.before_quote[written[len(partial) :]])
-        _refuse(
-            row,
-            [
-                token_id
-                for token_id in tables.whole_keys
-                if allows(row, token_id) and not reader.admits(self._vocabulary.token_bytes[token_id], True)
-            ],
-        )
+        data = self._vocabulary.token_bytes
+        possible = self._vocabulary.listed(row[: len(tables.whole_keys)] & tables.whole_keys)
+        _refuse(row, [token_id for token_id in possible if not reader.admits(data[token_id], True)])
 
     def _too_long(self, row: Mask, reader: _Reader) -> list[int]:
         data = self._vocabulary.token_bytes
@@ -218,15 +213,16 @@ class _Tables:
 
     def __init__(self, vocabulary: TokenVocabulary) -> None:
         self.before_quote: dict[bytes, list[int]] = defaultdict(list)
-        self.whole_keys: list[int] = []
+        whole_keys: list[int] = []
         self.numbers: list[int] = []
         for token_id, data in enumerate(vocabulary.token_bytes):
             if b'"' in data:
                 self.before_quote[data[: data.index(b'"')]].append(token_id)
                 if _WHOLE_KEY.search(data):
-                    self.whole_keys.append(token_id)
+                    whole_keys.append(token_id)
             if _NUMBER.match(data):
                 self.numbers.append(token_id)
+        self.whole_keys = vocabulary.mask(whole_keys)
 
 
 _TABLES: WeakKeyDictionary[TokenVocabulary, _Tables] = WeakKeyDictionary()

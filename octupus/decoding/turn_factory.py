@@ -13,11 +13,12 @@ from octupus.decoding.closing import ClosingPlan, TextPlan
 from octupus.decoding.compiled_turn import CompiledTurn, CompiledValue
 from octupus.decoding.names import name_ids
 from octupus.decoding.spec import TurnSpec, ValueSpec
-from octupus.decoding.turn import TurnConstraint
-from octupus.decoding.vocabulary import TokenVocabulary
+from octupus.decoding.turn import OPTIONAL_ROOM, TurnConstraint
+from octupus.decoding.vocabulary import TokenVocabulary, allows
 from octupus.schema.patterns import parse_pattern
 
 _CACHED_PLANS = 1024
+_CACHED_VALUES = 2048
 
 
 class TurnFactory:
@@ -28,6 +29,8 @@ class TurnFactory:
         self.layout = layout
         self.backends = Backends(vocabulary)
         self._plan = lru_cache(maxsize=_CACHED_PLANS)(self._make_plan)
+        # Agents send the same tools with every request; a value's matcher is only ever copied.
+        self._compiled = lru_cache(maxsize=_CACHED_VALUES)(self._make_value)
         # The vocabulary's tables and the libraries' caches are filled on demand.
         self._lock = Lock()
         encode = vocabulary.tokenizer.encode
@@ -35,10 +38,20 @@ class TurnFactory:
         self._between = tuple(encode(layout.between)) if layout.between else ()
         self._after_thinking = tuple(encode("\n\n")) if layout.think is not None else ()
 
+    def warm(self) -> None:
+        """Build the tables of the vocabulary, which takes a large one seconds, before anybody waits for them."""
+        tree = ValueSpec({"type": "object", "properties": {"a": {}}, "required": ["a"]})
+        turn = self.turn(TurnSpec({"warm": tree}, max_tokens=OPTIONAL_ROOM + 40))
+        row = self.vocabulary.mask(())
+        while not turn.is_done():
+            turn.fill(row)
+            calls = [self.layout.call] if allows(row, self.layout.call) else self.vocabulary.listed(row)
+            turn.accept(calls[-1])
+
     def compile(self, spec: TurnSpec) -> CompiledTurn:
         """All that the turn of `spec` needs. Raises ValueError for a schema that was not admitted."""
         with self._lock:
-            return CompiledTurn(
+            compiled = CompiledTurn(
                 spec,
                 self.vocabulary,
                 self.layout,
@@ -48,6 +61,8 @@ class TurnFactory:
                 self._after_thinking,
                 self._between,
             )
+        _ = compiled.trie, compiled.shortest  # made here rather than at the first token
+        return compiled
 
     def turn(self, spec: TurnSpec) -> TurnConstraint:
         """A turn behind `spec.generated`. Raises ValueError when that breaks the turn's rules."""
@@ -71,10 +86,13 @@ class TurnFactory:
         return CompiledValue(self.backends.guidance.start_pattern(spec.pattern), plan, plan.shortest, True)
 
     def _value(self, value: ValueSpec, frame: Frame, may_go_on: bool = False) -> CompiledValue:
-        plan = self.plan(value, frame)
+        return self._compiled(json.dumps(value.schema, ensure_ascii=False), value.backend, frame, may_go_on)
+
+    def _make_value(self, schema: str, backend: str, frame: Frame, may_go_on: bool) -> CompiledValue:
+        plan = self._plan(schema, frame)
         if plan.shortest is None:
             raise ValueError("schema was not checked before it was used: nothing satisfies it")
-        matcher = self.backends.named(value.backend).start(value.schema, frame)
+        matcher = self.backends.named(backend).start(json.loads(schema), frame)
         return CompiledValue(matcher, plan, plan.shortest, may_go_on)
 
     def _make_plan(self, schema: str, frame: Frame) -> ClosingPlan:

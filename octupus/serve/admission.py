@@ -64,6 +64,7 @@ class Admission:
         self._schemas: dict[OnUnenforceable, SchemaAdmission] = {
             choice: SchemaAdmission(self._factory, config.decoding.backend, choice) for choice in ("refuse", "check")
         }
+        self._factory.warm()
 
     def admit(self, request: ChatRequest) -> Admitted:
         """Raises RequestError when the request cannot be answered as it was asked."""

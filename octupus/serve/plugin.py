@@ -114,6 +114,7 @@ def backend_class() -> type:
                     chat = model_chat(self.vllm_config.model_config.tokenizer)
                     layout = chat.dialect.layout(chat.tokenizer)
                     self._made = TurnFactory(TokenVocabulary(chat.tokenizer, self.vocab_size), layout)
+                    self._made.warm()
                 return self._made
 
         def compile_grammar(

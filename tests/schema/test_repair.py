@@ -270,6 +270,7 @@ def test_only_undeclared_names_and_marks_leave_real_schemas(shared: Callable[[st
     with shared("corpora/json_schemas/maskbench_sample.jsonl").open() as lines:
         for line in lines:
             row = json.loads(line)
+            row["schema"].pop("$schema", None)  # repaired schemas are draft 2020-12
             repaired = normalise(row["schema"])
             if repaired == row["schema"]:
                 continue

@@ -129,12 +129,15 @@ def test_tool_choice(fields: dict[str, Any], expected: ToolChoice) -> None:
         ({}, None),
         ({"response_format": {"type": "text"}}, None),
         ({"response_format": {"type": "json_object"}}, ({"type": "object"}, None, ())),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}}, ({"type": "null"}, None, ())),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}},
+            ({"type": "null"}, None, ()),
+        ),
         ({"structured_outputs": {"json": '{"type": "null"}'}}, ({"type": "null"}, None, ())),
         ({"structured_outputs": {"regex": "a+"}}, (None, "a+", ())),
         ({"structured_outputs": {"choice": ["a", "b"]}}, (None, None, ("a", "b"))),
     ],
-)  # fmt: skip
+)
 def test_what_content_must_be(fields: dict[str, Any], expected: Any) -> None:
     rule = content_rule_of(parse_chat_request(body(**fields)))
     assert (rule and (rule.schema, rule.regex, rule.choices)) == expected
