@@ -47,14 +47,13 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> ModelChat:
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:  # at its end it cancels what vLLM leaves running
+        yield runner
 
 
 @pytest.fixture(scope="module")
-def engine(chat: ModelChat, loop: asyncio.AbstractEventLoop) -> Iterator[Engine]:
+def engine(chat: ModelChat, loop: asyncio.Runner) -> Iterator[Engine]:
     config = EngineConfig(
         tensor_parallel_size=2,
         max_model_len=512,
@@ -69,7 +68,7 @@ def engine(chat: ModelChat, loop: asyncio.AbstractEventLoop) -> Iterator[Engine]
     async def start() -> Engine:
         return Engine(serve, chat.tokenizer.end_id, on_cpu=True)
 
-    made = loop.run_until_complete(start())
+    made = loop.run(start())
     yield made
     made.shutdown()
     for name, value in before.items():
@@ -109,7 +108,7 @@ def preemptions() -> float:
 
 
 def test_all_backends_in_one_batch_survive_preemption(
-    engine: Engine, chat: ModelChat, loop: asyncio.AbstractEventLoop, tools: dict[str, ValueSpec]
+    engine: Engine, chat: ModelChat, loop: asyncio.Runner, tools: dict[str, ValueSpec]
 ) -> None:
     prompt = chat.tokenizer.encode("What is the weather in Paris?")
 
@@ -121,7 +120,7 @@ def test_all_backends_in_one_batch_survive_preemption(
                 waiting.append(generate(engine, prompt, seed, rules, MAX_TOKENS))
         return await asyncio.gather(*waiting)
 
-    answers = loop.run_until_complete(ask_all())
+    answers = loop.run(ask_all())
     for ids in answers:
         assert len(ids) <= MAX_TOKENS
         check(chat, ids)
@@ -130,23 +129,23 @@ def test_all_backends_in_one_batch_survive_preemption(
 
 
 def test_a_turn_goes_on_behind_tokens_that_exist_already(
-    engine: Engine, chat: ModelChat, loop: asyncio.AbstractEventLoop, tools: dict[str, ValueSpec]
+    engine: Engine, chat: ModelChat, loop: asyncio.Runner, tools: dict[str, ValueSpec]
 ) -> None:
     """What another replica would do with an answer whose replica died."""
     prompt = chat.tokenizer.encode("What is the weather in Paris?")
     for value in tools.values():
         rules = TurnSpec({"note": value}, "required", parallel=False, max_tokens=MAX_TOKENS)
-        whole = loop.run_until_complete(generate(engine, prompt, 3, rules, MAX_TOKENS))
+        whole = loop.run(generate(engine, prompt, 3, rules, MAX_TOKENS))
         check(chat, whole)
         for kept in (1, len(whole) // 2, len(whole) - 1):
             behind = TurnSpec(**(rules.__dict__ | {"generated": tuple(whole[:kept])}))
-            rest = loop.run_until_complete(generate(engine, prompt + whole[:kept], 4, behind, MAX_TOKENS - kept))
+            rest = loop.run(generate(engine, prompt + whole[:kept], 4, behind, MAX_TOKENS - kept))
             assert kept + len(rest) <= MAX_TOKENS
             check(chat, whole[:kept] + rest)
 
 
 def test_a_spec_that_does_not_compile_fails_alone(
-    engine: Engine, chat: ModelChat, loop: asyncio.AbstractEventLoop, tools: dict[str, ValueSpec]
+    engine: Engine, chat: ModelChat, loop: asyncio.Runner, tools: dict[str, ValueSpec]
 ) -> None:
     prompt = chat.tokenizer.encode("hi")
     good = TurnSpec({"note": next(iter(tools.values()))}, "required", max_tokens=MAX_TOKENS)
@@ -159,6 +158,6 @@ def test_a_spec_that_does_not_compile_fails_alone(
             return_exceptions=True,
         )
 
-    failed, answered = loop.run_until_complete(both())
+    failed, answered = loop.run(both())
     assert isinstance(failed, Exception)
     check(chat, answered)

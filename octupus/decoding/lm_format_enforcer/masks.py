@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -11,9 +13,10 @@ import numpy as np
 from octupus.decoding.lm_format_enforcer.automaton import MaskCell, State
 from octupus.decoding.lm_format_enforcer.characters import ANY, decode
 from octupus.decoding.lm_format_enforcer.reader import Place
+from octupus.decoding.lm_format_enforcer.strings import StringTokens, read_string
 from octupus.decoding.lm_format_enforcer.structure import Room
-from octupus.decoding.lm_format_enforcer.trie import Ids, Node, TokenTrie, characters, first_break
-from octupus.decoding.vocabulary import Mask, TokenVocabulary
+from octupus.decoding.lm_format_enforcer.trie import Ids, Node, TokenTrie
+from octupus.decoding.vocabulary import COMPLETE, Mask, TokenVocabulary, advance_utf8
 
 REMEMBERED_BYTES = 256 << 20
 """Memory for the masks of all schemas; the oldest are computed again."""
@@ -28,7 +31,6 @@ class Masks:
         self._vocabulary = vocabulary
         self._remembered: deque[MaskCell] = deque()
         self._most = max(64, REMEMBERED_BYTES // (4 * vocabulary.words))
-        self._suffixes: dict[int | None, TokenTrie] = {}
 
     @cached_property
     def trie(self) -> TokenTrie:
@@ -36,9 +38,18 @@ class Masks:
         return TokenTrie((data, token_id) for token_id, data in enumerate(self._vocabulary.token_bytes) if data)
 
     @cached_property
+    def _strings(self) -> StringTokens:
+        return StringTokens(self.trie)
+
+    @cached_property
+    def _two_keys(self) -> list[bytes]:
+        """Texts that may hold the end of one key and another whole key, which depend on the first one."""
+        return [text for text in self.trie.texts if _TWO_KEYS.search(text)]
+
+    @cached_property
     def _horizon(self) -> int | None:
-        """Characters of the longest token; None when a token may hold the end of one key and another whole key."""
-        return None if any(map(_TWO_KEYS.search, self.trie.texts)) else self.trie.longest
+        """Characters of the longest token; None where states must be told apart by the whole key."""
+        return None if self._two_keys else self.trie.longest
 
     def mask(self, state: State) -> Mask:
         """The tokens that may come next in a state; not to be written to."""
@@ -46,6 +57,7 @@ class Masks:
         mask = cell.mask
         if mask is None:
             mask = self._compute(state)
+            self._settle_two_keys(state, mask)
             cell.forced = _only_token(mask)
             cell.mask = mask
             self._remembered.append(cell)
@@ -68,17 +80,46 @@ class Masks:
         if len(state.threads) > 1:
             parts = [self.mask(state.automaton.state([thread], state.pending)) for thread in state.threads]
             return np.asarray(np.bitwise_or.reduce(parts), dtype=np.uint32)
-        thread = state.threads[0]
-        if thread.place is Place.STRING and thread.rests and not state.pending and self._horizon is not None:
-            return self._beside_other_keys(state)
         found: Found = []
-        if state.room is None:
+        if state.room is not None:
+            self._string(state, state.room, found)
+        elif _is_like_another_key(state):
+            return self._key(state)
+        else:
             self._walk(state, self.trie, self.trie.root, found)
-            return self._pack(found)
-        plain, _ = self.trie.plain(self.trie.root, state.room.most)
-        found.append(plain)
-        self._walk_suffixes(state, state.room, found)
         return self._pack(found)
+
+    def _settle_two_keys(self, state: State, mask: Mask) -> None:
+        """Decide the tokens that the short cuts may get wrong byte by byte."""
+        for text in self._two_keys:
+            ids = self.trie.ids(bisect_left(self.trie.texts, text))
+            mask &= ~self._pack([ids])
+            if state.after_text(text) is not None:
+                mask |= self._pack([ids])
+
+    def _string(self, state: State, room: Room, found: Found) -> None:
+        """Find the tokens that may come next inside a string that may hold anything."""
+        strings = self._strings
+        found.append(strings.content(room.most))
+        full = _filled(state, room, self.trie.longest)
+        if full is not None:
+            closing: Found = []
+            self._walk(full, strings.closing, strings.closing.root, closing)
+            ids = np.concatenate(closing) if closing else strings.content(-1)
+            counts = strings.counts[ids]
+            fits = counts >= room.due
+            found.append(ids[fits if room.most is None else fits & (counts <= room.most)])
+
+    def _key(self, state: State) -> Mask:
+        """The mask inside a key that some other key begins with: only tokens that may go on to it differ."""
+        mask = self.mask(_other_key(state)).copy()
+        begun = {rest[:1] for rest in _rests(state)} | {b'"', b"\\"}
+        found: Found = []
+        for node in [child for byte, child in self.trie.children(self.trie.root) if bytes([byte]) in begun]:
+            mask &= ~self._pack([self.trie.below(node)])
+            for following, child in self._enter_key(state, self.trie, self.trie.root, [node], found):
+                self._walk(following, self.trie, child, found)
+        return mask | self._pack(found)
 
     def _walk(self, state: State, trie: TokenTrie, node: Node, found: Found) -> None:
         """Find the tokens below a node whose rest may come next."""
@@ -86,7 +127,7 @@ class Masks:
         while waiting:
             state, node = waiting.pop()
             if node.depth and state.room is not None:
-                self._pass_string(state, state.room, trie, node, found)
+                self._pass_string(state, trie, node, node.depth, found)
                 continue
             if node.depth and len(state.threads) > 1:
                 automaton = state.automaton
@@ -95,69 +136,87 @@ class Masks:
             ending = trie.ending(node)
             if ending is not None:
                 found.append(ending)
+            if node.depth and _is_like_another_key(state):
+                waiting += self._enter_key(state, trie, node, [child for _, child in trie.children(node)], found)
+                continue
             first_bytes = state.first_bytes()
             for byte, child in trie.children(node):
                 following = state.after(byte) if byte in first_bytes else None
                 if following is not None:
                     waiting.append((following, child))
 
-    def _pass_string(self, state: State, room: Room, trie: TokenTrie, node: Node, found: Found) -> None:
-        plain, broken = trie.plain(node, room.most)
-        found.append(plain)
-        for number in broken:
-            if state.after_text(trie.texts[number][node.depth :]) is not None:
-                found.append(trie.ids(number))
+    def _enter_key(
+        self, state: State, trie: TokenTrie, node: Node, below: list[Node], found: Found
+    ) -> Iterator[tuple[State, Node]]:
+        """Where `node` stands in a key that others begin with: find what parts from them, yield what does not.
 
-    def _walk_suffixes(self, state: State, room: Room, found: Found) -> None:
-        """Find the tokens that leave plain text, or escape something, somewhere behind their start."""
-        if room.due == 0 and room.most is None:
-            everything = self._ending_plain_text(None)
-            self._walk(state, everything, everything.root, found)
-            return
-        following: State | None = state
-        for count in range(self.trie.longest + 1):
-            if following is None:
-                return
-            suffixes = self._ending_plain_text(count)
-            self._walk(following, suffixes, suffixes.root, found)
-            following = following.after(ord("x"))
-
-    def _beside_other_keys(self, state: State) -> Mask:
-        """The mask inside a key of a map that some other key begins with: only tokens that may go on to it differ."""
-        other = state.automaton.content(state, ANY)
-        assert other is not None, "a key of a map may hold any character"
-        mask = self.mask(other).copy()
-        begun = {decode(rest[0]).encode()[0] for rest in state.threads[0].rests if rest}
-        found: Found = []
-        for byte, child in self.trie.children(self.trie.root):
-            if byte in begun or byte in b'"\\':
-                mask &= ~self._pack([self.trie.below(child)])
-                following = state.after(byte)
-                if following is not None:
-                    self._walk(following, self.trie, child, found)
-        return mask | self._pack(found)
-
-    def _ending_plain_text(self, count: int | None) -> TokenTrie:
-        """Tokens that are plain text up to a quote or backslash, by their text from there on.
-
-        With `count`, those with that many characters of plain text.
+        `below` are nodes less than a character behind `node`.
         """
-        if count not in self._suffixes:
-            texts, trie = self.trie.texts, self.trie
-            breaks = ((number, text, first_break(text)) for number, text in enumerate(texts))
-            self._suffixes[count] = TokenTrie(
-                (text[position:], int(token_id))
-                for number, text, position in breaks
-                if position is not None and count in (None, characters(text[:position]))
-                for token_id in trie.ids(number)
-            )
-        return self._suffixes[count]
+        rests, other = _rests(state), _other_key(state)
+        while below:
+            child = below.pop()
+            begun = trie.texts[child.low][node.depth : child.depth]
+            if begun not in (b'"', b"\\") and not any(rest.startswith(begun) for rest in rests):
+                self._pass_string(other, trie, child, node.depth, found)
+            elif advance_utf8(COMPLETE, begun) == COMPLETE:
+                following = state.after_text(begun)
+                if following is not None:
+                    yield following, child
+            else:
+                ending = trie.ending(child)
+                if ending is not None:
+                    found.append(ending)
+                below += [grandchild for _, grandchild in trie.children(child)]
+
+    def _pass_string(self, state: State, trie: TokenTrie, node: Node, start: int, found: Found) -> None:
+        """Find the tokens below a node that continue a string, which `state` stands in, from byte `start` on."""
+        assert state.room is not None, "the string may hold anything"
+        due, most = state.room.due, state.room.most
+        plain, broken = trie.plain(node, start, most)
+        found.append(plain)
+        full = _filled(state, state.room, trie.longest) if broken else None
+        for number in broken:
+            text = trie.texts[number]
+            reading = read_string(text, start)
+            if reading is None or (most is not None and reading.count > most):
+                continue
+            if reading.end is None or (
+                reading.count >= due and full is not None and full.after_text(text[reading.end :]) is not None
+            ):
+                found.append(trie.ids(number))
 
     def _pack(self, found: Found) -> Mask:
         flags = np.zeros(32 * self._vocabulary.words, dtype=np.uint8)
         for ids in found:
             flags[ids] = 1
         return np.packbits(flags, bitorder="little").view(np.uint32)
+
+
+def _filled(state: State, room: Room, longest: int) -> State | None:
+    """The state of a string behind the characters that it still needs; None when no token brings that many."""
+    if room.due > longest:
+        return None
+    following: State | None = state
+    for _ in range(room.due):
+        following = following and following.after(ord("x"))
+    return following
+
+
+def _is_like_another_key(state: State) -> bool:
+    """Whether the state stands between two characters of a key of a map that a key that matters begins with."""
+    return not state.pending and state.threads[0].place is Place.STRING and bool(state.threads[0].rests)
+
+
+def _other_key(state: State) -> State:
+    """The state behind a character that no key that matters goes on with."""
+    other = state.automaton.content(state, ANY)
+    assert other is not None, "a key of a map may hold any character"
+    return other
+
+
+def _rests(state: State) -> list[bytes]:
+    """What is missing to each key that matters."""
+    return ["".join(map(decode, rest)).encode() for rest in state.threads[0].rests]
 
 
 def _only_token(mask: Mask) -> int | None:

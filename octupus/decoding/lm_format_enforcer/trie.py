@@ -62,20 +62,26 @@ class TokenTrie:
             node.children = list(self._unfold(node))
         return node.children
 
-    def plain(self, node: Node, most: int | None) -> tuple[Ids, list[int]]:
-        """Below a node that stands between two characters inside a JSON string: tokens whose rest is plain text.
+    def plain(self, node: Node, start: int, most: int | None) -> tuple[Ids, list[int]]:
+        """Of the texts below a node those that are plain from byte `start` on, which stands between two characters.
 
         Plain is text without quotes, backslashes and control characters; its last character may be incomplete. With
-        `most`, only rests of at most that many characters count. Also returns the numbers of the texts that are not
+        `most`, only those of at most that many characters count. Also returns the numbers of the texts that are not
         plain.
         """
-        low, high, depth = node.low, node.high, node.depth
-        is_plain = self._last_breaks[low:high] < depth
-        broken = (low + np.flatnonzero(~is_plain)).tolist()
+        low, high = node.low, node.high
+        is_plain = self._last_breaks[low:high] < start
+        broken: list[int] = (low + np.flatnonzero(~is_plain)).tolist()
         if most is not None and low < high:
-            is_plain &= self._lengths[low:high] - characters(self.texts[low][:depth]) <= most
+            is_plain &= self._lengths[low:high] - characters(self.texts[low][:start]) <= most
         ids = self._ids[self._starts[low] : self._starts[high]]
         return ids[np.repeat(is_plain, self._sizes[low:high])], broken
+
+    def characters_by_id(self) -> NDArray[np.int32]:
+        """How many characters begin in each token, by id; 0 for ids without text."""
+        found = np.zeros(int(self._ids.max(initial=-1)) + 1, dtype=np.int32)
+        found[self._ids] = np.repeat(self._lengths, self._sizes)
+        return found
 
     @cached_property
     def longest(self) -> int:
@@ -105,14 +111,6 @@ class TokenTrie:
 def characters(text: bytes) -> int:
     """Characters that begin in `text`."""
     return sum(1 for byte in text if byte & 0xC0 != 0x80)
-
-
-def first_break(text: bytes) -> int | None:
-    """The position of the first quote or backslash of a text that is plain before it; None without such a one."""
-    found = [position for position in (text.find(b'"'), text.find(b"\\")) if position >= 0]
-    if not found or (min(text) < 0x20 and any(byte < 0x20 for byte in text[: min(found)])):
-        return None
-    return min(found) if advance_utf8(COMPLETE, text[: min(found)]) == COMPLETE else None
 
 
 def _last_break(text: bytes) -> int:
