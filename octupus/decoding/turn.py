@@ -65,6 +65,8 @@ class TurnConstraint:
         listed, mask, matcher = self._allowed()
         if matcher is not None:
             self._fill_from(matcher, row)
+            if self._broken:
+                return
             if mask is not None:
                 row[: len(mask)] &= mask
         elif mask is not None:

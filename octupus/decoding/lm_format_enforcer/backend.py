@@ -34,6 +34,7 @@ class FormatEnforcerBackend:
 
     def start(self, schema: dict[str, Any], frame: Frame = BARE) -> FormatEnforcerMatcher:
         """See ArgumentsBackend.start. Raises ValueError for a schema that `check` does not admit."""
+        self._masks.prepare()
         # Properties keep their author's order in the text, but any order is admitted: sorted, equal schemas share.
         automaton = self._automaton(json.dumps(schema, sort_keys=True), frame)
         return FormatEnforcerMatcher(self._masks, self._vocabulary.token_bytes, [automaton.root])

@@ -32,9 +32,13 @@ class Masks:
         self._remembered: deque[MaskCell] = deque()
         self._most = max(64, REMEMBERED_BYTES // (4 * vocabulary.words))
 
+    def prepare(self) -> None:
+        """Make every table that does not depend on a schema: seconds for a large vocabulary, once a process."""
+        _ = self._horizon, self._strings
+
     @cached_property
     def trie(self) -> TokenTrie:
-        """All tokens. Takes a second for a large vocabulary, once a process."""
+        """All tokens."""
         return TokenTrie((data, token_id) for token_id, data in enumerate(self._vocabulary.token_bytes) if data)
 
     @cached_property

@@ -8,7 +8,7 @@ the closing quote on, to be walked once.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,8 @@ _CHARACTER = re.compile(
 _BEGUN_ESCAPE = re.compile(rb"\\(?:u(?:[dD][0-7]?|[0-9a-cA-CefEF][0-9a-fA-F]{0,2}|[dD][0-7][0-9a-fA-F])?)?")
 
 
-class Reading(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reading:
     """A text read from inside a string on."""
 
     count: int

@@ -32,6 +32,10 @@ DESCRIPTIONS = {
     "<|FUNCTION_CALL|>": "tool call",
     "<|PARAMETERS|>": "arguments",
     "<|FUNCTION_OUTPUT|>": "tool response",
+    "<|im_start|>": "start of a message",
+    "<|im_end|>": "end of a message",
+    "<tool_call>": "start of a tool call",
+    "</tool_call>": "end of a tool call",
 }
 """What each control token stands for, in words of the base model."""
 

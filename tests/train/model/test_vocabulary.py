@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from octupus.chat.octupus import OCTUPUS
-from octupus.chat.registry import model_chat
+from octupus.chat.registry import DIALECTS, model_chat
 from octupus.chat.render import render
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Conversation, FunctionCall, FunctionDefinition, Message, Tool, ToolCall
@@ -31,6 +31,11 @@ def edited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     directory = tmp_path_factory.mktemp("vocabulary")
     base = write_base_model(directory / "base", tied=tied, padding_rows=padding)
     return base, edit_vocabulary(VocabularyConfig(base=base, output=directory / "edited"))
+
+
+def test_every_dialects_control_tokens_are_described() -> None:
+    for dialect in DIALECTS.values():
+        assert set(dialect.control_tokens) <= set(DESCRIPTIONS)
 
 
 def load(directory: Path) -> Any:
