@@ -7,7 +7,8 @@ schemas are JSON lines of {"schema": ..., "tests": [{"valid": ..., "data": ...}]
 seed. octupus's backends admit them as its server admits a `response_format`. Every instance is written twice, as it
 stands and with its keys in the schema's order, since a backend may admit one order alone; a valid one has to end in
 either, an invalid one must end in neither. What a benchmark calls invalid counts only when `jsonschema` says so too,
-formats included. The tables that a library makes once for a vocabulary are there before the first schema. Times are CPU time: of the process for compiling (admission included), of the thread for masks.
+formats included. The tables that a library makes once for a vocabulary are made before the first schema is timed. Times
+are CPU time: of the process for compiling (admission included), of the thread for masks.
 
 The exit code is 1 when a backend of octupus lets an invalid instance end, or fails.
 """

@@ -281,7 +281,7 @@ def test_explanations_come_with_the_answer(client: openai.OpenAI) -> None:
     completion = ask(client, tools=[WEATHER], tool_choice="required", seed=1, extra_body={"explain": True})
     explanation = completion.model_extra["octupus"]["explanation"]
     assert len(explanation["steps"]) == completion.usage.completion_tokens
-    masses = [step["removed_mass"] for step in explanation["steps"]]
+    masses = [step["removed"] for step in explanation["steps"]]
     assert all(mass is None or 0 <= mass <= 1 for mass in masses)
     assert any(masses), "a random model's taste is against the rules somewhere"
 

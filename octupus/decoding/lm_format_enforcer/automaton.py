@@ -16,8 +16,11 @@ from octupus.decoding.lm_format_enforcer.reader import Reader, Thread
 from octupus.decoding.lm_format_enforcer.structure import Room, holder_of_key
 from octupus.decoding.vocabulary import COMPLETE, Mask, advance_utf8
 
-MOST_STATES = 20_000
-"""States remembered for one schema and frame; beyond it they are forgotten and found again."""
+MOST_STATES = 5_000
+"""States remembered for one schema and frame; beyond it they are forgotten and found again.
+
+A state is some thirty objects, through all of which Python's garbage collector goes again and again.
+"""
 MOST_THREADS = 128
 """Ways to read one text that are followed; a schema whose alternatives overlap in more loses the last of them."""
 _ANY_BYTE = -1

@@ -15,7 +15,7 @@ from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.schema.normal import NormalSchema
 from octupus.schema.unsupported import Unsupported
 
-CACHED_SCHEMAS = 256
+CACHED_SCHEMAS = 64
 
 
 class FormatEnforcerBackend:
