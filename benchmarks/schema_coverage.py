@@ -7,8 +7,9 @@ schemas are JSON lines of {"schema": ..., "tests": [{"valid": ..., "data": ...}]
 seed. octupus's backends admit them as its server admits a `response_format`. Every instance is written twice, as it
 stands and with its keys in the schema's order, since a backend may admit one order alone; a valid one has to end in
 either, an invalid one must end in neither. What a benchmark calls invalid counts only when `jsonschema` says so too,
-formats included. The tables that a library makes once for a vocabulary are made before the first schema is timed. Times
-are CPU time: of the process for compiling (admission included), of the thread for masks.
+the formats that it knows included. The tables that a library makes once for a vocabulary are made before the first
+schema. Times are CPU time: of the process for compiling (admission included), of the thread for masks. A call into a
+library that never returns, as bare xgrammar's may, is not interrupted: give each backend a run of its own then.
 
 The exit code is 1 when a backend of octupus lets an invalid instance end, or fails.
 """
@@ -21,62 +22,37 @@ import random
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 from bare_libraries import BARE_LIBRARIES, Compiled, RefusedError, Subject, Walker
+from coverage_tables import SLOW, Result, show_details, table, validator_table
 from key_order import in_schema_order
 from referencing.exceptions import Unresolvable
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from schema_corpus import percentile, read_tokenizer
+from schema_corpus import read_tokenizer
 
 from octupus.chat.octupus import OCTUPUS
 from octupus.decoding.admission import RefusedSchemaError, SchemaAdmission
 from octupus.decoding.backends import BACKENDS
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary, allows
-from octupus.schema.validation import InvalidSchemaError, validator
+from octupus.schema.validation import validator
 
 SCHEMAS = Path(__file__).parents[2] / "shared" / "corpora" / "json_schemas"
-SLOW = 2.0
-"""CPU seconds for compiling a schema, or for one of its instances, from which it counts as slow."""
 LONGEST = 1500
 """Tokens of an instance; longer ones are left out, as in the study."""
-PATIENCE = 10.0
+PATIENCE = 15.0
 """Seconds after which compiling or an instance is given up; stock lm-format-enforcer can take minutes."""
-SHOWN = 12
-"""Reasons and examples printed for each backend."""
 Case = dict[str, Any]
 
 
 class OutOfTimeError(BaseException):
     """Not an Exception, since lm-format-enforcer takes any of those for its own and goes on."""
-
-
-@dataclass
-class Result:
-    """What one subject did with all schemas."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    """Why schemas were refused."""
-    causes: Counter[str] = field(default_factory=Counter)
-    """Why valid instances were rejected."""
-    wrong: list[str] = field(default_factory=list)
-    """Invalid instances that could end."""
-    disputed: list[str] = field(default_factory=list)
-    """The same, but `jsonschema` calls them valid."""
-    errors: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    compile_times: list[float] = field(default_factory=list)
-    mask_times: list[float] = field(default_factory=list)
 
 
 def octupus_subject(factory: TurnFactory, name: str) -> Subject:
@@ -146,7 +122,7 @@ def spell(instance: Any, vocabulary: TokenVocabulary) -> list[int]:
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """Raise OutOfTimeError in the block; a call into a library is only interrupted when it returns."""
+    """Raise OutOfTimeError in the block after a while; a call into a library is interrupted when it returns."""
 
     def expired(*_: object) -> None:
         raise OutOfTimeError
@@ -169,11 +145,11 @@ def try_case(subject: Subject, case: Case, vocabulary: TokenVocabulary, result: 
             compiled.start()
     finally:
         taken = time.process_time() - started
-        result.counts["slow"] += taken > SLOW
+        if taken > SLOW:
+            result.slow.append(f"{case['name']}: compiled in {taken:.1f} s")
     result.compile_times.append(taken)
     result.counts["admitted"] += 1
     walk = Walk(compiled, vocabulary, result)
-    slow = False
     for test in case["tests"]:
         if len(spell(test["data"], vocabulary)) > LONGEST:
             result.counts["too long"] += 1
@@ -184,8 +160,9 @@ def try_case(subject: Subject, case: Case, vocabulary: TokenVocabulary, result: 
                 try_instance(walk, compiled, case, test, result)
         except OutOfTimeError:
             result.counts["given up"] += 1
-        slow |= time.process_time() - started > SLOW
-    result.counts["slow"] += slow and taken <= SLOW
+        taken = time.process_time() - started
+        if taken > SLOW:
+            result.slow.append(f"{case['name']}: an instance in {taken:.1f} s")
 
 
 def try_instance(walk: Walk, compiled: Compiled, case: Case, test: Case, result: Result) -> None:
@@ -227,21 +204,16 @@ def cause_of(normal: dict[str, Any] | None, instance: Any) -> str:
     return f"normal form: {violations[0].keyword}" if violations else "spelling"
 
 
-WARM_UP: Case = {
-    "name": "warm-up",
-    "schema": {"type": "object", "properties": {"text": {"type": "string"}, "number": {"type": "number"}}},
-    "tests": [{"valid": True, "data": {"text": 'a "word"', "number": 1.5e3}}],
-}
-CLOSED: Case = WARM_UP | {"schema": WARM_UP["schema"] | {"additionalProperties": False, "required": ["text", "number"]}}
-
-
 def warm_up(subject: Subject, vocabulary: TokenVocabulary) -> None:
     """Fill the tables that are made once for a vocabulary, as a server's first requests do."""
-    for case in (WARM_UP, CLOSED):
+    properties = {"text": {"type": "string"}, "number": {"type": "number"}}
+    opened = {"type": "object", "properties": properties, "required": ["text", "number"]}
+    for schema in (opened, opened | {"additionalProperties": False}):
         try:
-            try_case(subject, case, vocabulary, Result())
+            compiled = subject(schema)
         except RefusedError:
             continue
+        Walk(compiled, vocabulary, Result()).ends({"text": 'a "word"', "number": 1.5e30})
 
 
 def run(name: str, subject: Subject, cases: list[Case], vocabulary: TokenVocabulary, seconds: float) -> Result:
@@ -265,49 +237,6 @@ def run(name: str, subject: Subject, cases: list[Case], vocabulary: TokenVocabul
     return result
 
 
-def validator_table(cases: list[Case]) -> Table:
-    """Verdicts of octupus's validator, file by file, against the expected ones."""
-    rows: dict[str, Counter[str]] = {}
-    for case in cases:
-        row = rows.setdefault(case.get("file", "all of them"), Counter())
-        try:
-            compiled = validator(case["schema"])
-        except InvalidSchemaError:
-            row["refused"] += 1
-            continue
-        row["schemas"] += 1
-        for test in case["tests"]:
-            agrees = compiled.is_valid(test["data"]) == test["valid"]
-            row["as expected" if agrees else "lets pass" if not test["valid"] else "rejects"] += 1
-    columns = ["schemas", "refused", "as expected", "lets pass", "rejects"]
-    shown = Table("file", *columns, title="octupus.schema.validation: files in which it differs, and all")
-    for name, row in sorted(rows.items()):
-        if len(rows) > 1 and any(row[column] for column in ("refused", "lets pass", "rejects")):
-            shown.add_row(name, *(str(row[column]) for column in columns))
-    shown.add_row("all", *(str(sum(row[column] for row in rows.values())) for column in columns))
-    return shown
-
-
-def table(title: str, results: dict[str, Result]) -> Table:
-    """One row for each subject."""
-    columns = ["tried", "admitted", "refused", "valid", "as written", "in order", "invalid"]
-    names = ["wrongly ended", "disputed", "errors", "given up", f"over {SLOW:.0f} s", "compile ms", "mask us"]
-    shown = Table("backend", *columns, *names, title=f"{title}; times p50 / p99 / max")
-    for name, result in results.items():
-        cells = [str(result.counts[column]) for column in columns]
-        cells += [str(len(kind)) for kind in (result.wrong, result.disputed, result.errors)]
-        cells += [str(result.counts[column]) for column in ("given up", "slow")]
-        shown.add_row(name, *cells, spread(result.compile_times, 1e3), spread(result.mask_times, 1e6))
-    return shown
-
-
-def spread(times: list[float], scale: float) -> str:
-    """Median, 99th percentile and maximum."""
-    if not times:
-        return "-"
-    return " / ".join(f"{percentile(times, share) * scale:.1f}" for share in (0.5, 0.99, 1.0))
-
-
 def read_cases(file: Path) -> list[Case]:
     """The cases of a JSON-lines file; those of the test suite are named after their file and description."""
     cases = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
@@ -319,16 +248,6 @@ def read_cases(file: Path) -> list[Case]:
     return cases
 
 
-def show_details(console: Console, name: str, result: Result, examples: int) -> None:
-    """Reasons, causes and examples."""
-    for title, counted in (("refused for", result.reasons), ("valid, but rejected for", result.causes)):
-        if counted:
-            console.print(f"{name}: {title} {dict(counted.most_common(SHOWN))}", markup=False)
-    for kind in ("wrong", "disputed", "errors", "rejected"):
-        for line in getattr(result, kind)[:examples]:
-            console.print(f"  {kind}: {line}", markup=False)
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -338,7 +257,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="schemas of each file")
     parser.add_argument("--seconds-per-backend", type=float, default=600.0, help="for each file")
     parser.add_argument("--backends", nargs="+", default=[*BACKENDS, *BARE_LIBRARIES])
-    parser.add_argument("--examples", type=int, default=SHOWN, help="of each kind, for each backend")
+    parser.add_argument("--examples", type=int, default=12, help="of each kind, for each backend")
     arguments = parser.parse_args()
     tokenizer = read_tokenizer(arguments.tokenizer, arguments.end)
     factory = TurnFactory(TokenVocabulary(tokenizer), OCTUPUS.layout(tokenizer))

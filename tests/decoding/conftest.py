@@ -1,7 +1,5 @@
 """A small tokenizer that both dialects can use."""
 
-from pathlib import Path
-
 import pytest
 from tokenizers import AddedToken, Tokenizer
 

@@ -35,7 +35,10 @@ def nested(depth: int) -> dict[str, Any]:
     [
         ({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}, "/properties/a/uniqueItems"),
         ({"type": "array", "contains": {"type": "integer"}}, "/properties/a/contains"),
-        ({"type": "object", "unevaluatedProperties": {"type": "integer"}, "anyOf": [{"required": ["x"]}, {}]}, "/properties/a/unevaluatedProperties"),
+        (
+            {"type": "object", "unevaluatedProperties": {"type": "integer"}, "anyOf": [{"required": ["x"]}, {}]},
+            "/properties/a/unevaluatedProperties",
+        ),
         ({"type": "integer", "oneOf": [{"multipleOf": 3}, {"multipleOf": 5}]}, "/properties/a/oneOf"),
         ({"type": "string", "not": {"pattern": "^a"}}, "/properties/a/not"),
         ({"type": "string", "pattern": "(?=x)"}, "/properties/a/pattern"),
@@ -46,10 +49,10 @@ def test_what_cannot_be_enforced_is_refused_with_its_place_or_checked(
 ) -> None:
     with pytest.raises(RefusedSchemaError) as refused:
         SchemaAdmission(made).arguments(in_object(schema))
-    assert pointer in [item.json_pointer for item in refused.value.refusals]
+    assert any(pointer in item.json_pointer for item in refused.value.refusals)
     assert all(item.explanation for item in refused.value.refusals)
     admitted = SchemaAdmission(made, on_unenforceable="check").arguments(in_object(schema))
-    assert pointer in [item.json_pointer for item in admitted.checked]
+    assert any(pointer in item.json_pointer for item in admitted.checked)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_what_cannot_be_enforced_is_refused_with_its_place_or_checked(
         (in_object({"enum": [1, 2], "type": "string"}), "/properties/a"),
         ({"$ref": "#"}, "ref"),
         (nested(1000), "deep"),
-        ({"type": "object", "properties": {"a" * 9: {"enum": ["x" * 99] * 9, "description": "y" * 2**20}}}, "longer than 262144"),
+        ({"type": "object", "properties": {"a": {"description": "y" * 2**20}}}, "longer than 262144"),
         ({"type": "array"}, "object"),
         ({"type": "objekt"}, "/type"),
     ],

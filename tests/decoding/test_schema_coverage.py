@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
+from octupus.decoding.admission import RefusedSchemaError, SchemaAdmission
 from octupus.decoding.arguments import ArgumentsMatcher
-from octupus.decoding.backends import BACKENDS, Backends
+from octupus.decoding.backends import BACKENDS
+from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary, allows
-from octupus.errors import OctupusError
-from octupus.schema.normal import NormalSchema, normalise
 
 SELECTED = 40
+LONGEST_SCHEMA, LONGEST_INSTANCE = 3000, 600
 
 
 def ends(matcher: ArgumentsMatcher, ids: list[int], vocabulary: TokenVocabulary) -> bool:
@@ -31,35 +33,36 @@ def ends(matcher: ArgumentsMatcher, ids: list[int], vocabulary: TokenVocabulary)
     return matcher.can_end()
 
 
-def expressed(schema: Any) -> NormalSchema | None:
-    try:
-        normal = normalise(schema)
-    except OctupusError:
-        return None
-    return None if normal.unexpressed else normal
+def selection(file: Path) -> list[dict[str, Any]]:
+    """Some cases of moderate size, always the same ones."""
+    cases = [json.loads(line) for line in file.read_text("utf-8").splitlines() if len(line) < LONGEST_SCHEMA]
+    # Requests hold schemas that are objects.
+    return random.Random(5).sample([case for case in cases if isinstance(case["schema"], dict)], SELECTED)
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 @pytest.mark.parametrize("file", ["maskbench_sample.jsonl", "test_suite_2020_12.jsonl"])
-def test_no_admitted_schema_lets_an_invalid_instance_end(
+def test_of_an_admitted_schema_valid_instances_end_and_invalid_ones_never_do(
     name: str, file: str, tokenizer: ChatTokenizer, shared: Callable[[str], Path]
 ) -> None:
     if name == "xgrammar":
         pytest.importorskip("xgrammar")
-    lines = shared(f"corpora/json_schemas/{file}").read_text("utf-8").splitlines()
-    vocabulary = TokenVocabulary(tokenizer)
-    backend = Backends(vocabulary).named(name)
-    admitted = invalid = 0
-    for line in random.Random(5).sample(sorted(lines, key=len)[: len(lines) * 3 // 4], SELECTED):
-        case = json.loads(line)
-        normal = expressed(case["schema"])
-        if normal is None or backend.check(normal):
+    factory = TurnFactory(TokenVocabulary(tokenizer), OCTUPUS.layout(tokenizer))
+    admission = SchemaAdmission(factory, name)
+    ended = {True: 0, False: 0}
+    seen = {True: 0, False: 0}
+    for case in selection(shared(f"corpora/json_schemas/{file}")):
+        try:
+            value = admission.value(case["schema"]).value
+        except RefusedSchemaError:
             continue
-        admitted += 1
         for test in case["tests"]:
             ids = tokenizer.encode(json.dumps(test["data"], ensure_ascii=False))
-            if not test["valid"] and len(ids) <= 600:
-                invalid += 1
-                assert not ends(backend.start(normal.schema), ids, vocabulary), (case, test)
-    assert admitted
-    assert invalid
+            if len(ids) <= LONGEST_INSTANCE:
+                accepted = ends(factory.backends.named(name).start(value.schema), ids, factory.vocabulary)
+                assert test["valid"] or not accepted, (case, test)
+                seen[test["valid"]] += 1
+                ended[test["valid"]] += accepted
+    assert min(seen.values()) > 0
+    # Grammars fix the order of keys and how a number is spelled, so a few valid instances may not end.
+    assert ended[True] >= 0.8 * seen[True]
