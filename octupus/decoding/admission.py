@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from octupus.decoding.backends import BACKENDS, installed
+from octupus.decoding.backends import AUTOMATIC, BACKENDS
 from octupus.decoding.closing import TextPlan
 from octupus.decoding.spec import ValueSpec
 from octupus.decoding.turn_factory import TurnFactory
@@ -81,9 +81,17 @@ class SchemaAdmission:
         if backend not in (AUTO, *BACKENDS):
             raise ConfigError(f"unknown decoding backend {backend!r}; known backends: {', '.join((AUTO, *BACKENDS))}")
         self._factory = factory
-        self._candidates = installed() if backend == AUTO else [backend]
+        self._candidates = AUTOMATIC if backend == AUTO else (backend,)
         self._on_unenforceable = on_unenforceable
         self._admitted = lru_cache(maxsize=_CACHED_SCHEMAS)(self._admit)
+
+    def warm(self) -> None:
+        """Build the tables of the backends, which take seconds, before anybody waits for them."""
+        normal = normalise({"type": "object", "properties": {"a": {"type": "string"}}}, closed=True)
+        for name in self._candidates:
+            backend = self._factory.backends.named(name)
+            if not backend.check(normal):
+                backend.start(normal.schema)
 
     def arguments(self, schema: Mapping[str, Any]) -> AdmittedSchema:
         """Admit the schema of a tool's arguments: an object, closed. Raises RefusedSchemaError."""
@@ -213,7 +221,8 @@ def _normal(schema: Mapping[str, Any], closed: bool) -> NormalSchema:
 
 
 def _refusal(error: OctupusError) -> Unsupported:
-    return Unsupported(getattr(error, "keyword", ""), getattr(error, "pointer", ""), str(error))
+    explanation = getattr(error, "explanation", str(error))
+    return Unsupported(getattr(error, "keyword", ""), getattr(error, "pointer", ""), explanation)
 
 
 def _only_objects(schema: Mapping[str, Any]) -> bool:

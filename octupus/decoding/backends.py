@@ -30,7 +30,9 @@ BACKENDS: dict[str, Callable[[TokenVocabulary], ArgumentsBackend]] = {
     "lm-format-enforcer": _format_enforcer,
     "xgrammar": _xgrammar,
 }
-"""In the order in which `auto` tries them."""
+
+AUTOMATIC = ("llguidance", "lm-format-enforcer")
+"""What `auto` tries, in this order; xgrammar is slow to start and to compile, and is used where it is asked for."""
 
 
 def installed() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +29,10 @@ _CACHED_GRAMMARS = 1024
 _LIMITS = llguidance.LLParserLimits(step_lexer_fuel=2_000_000, step_max_items=500_000)
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _LARGEST_BOUND = 1e30
+_MOST_REMAINDERS = 20_000
+"""The library's time grows with their square: 0.06 s for 10,000, and no limit of its own."""
+_MOST_ITEMS = 20_000
+"""The library writes each of them out: 0.3 s for as many."""
 _MOST_TRIALS = 256
 """Subschemas that are compiled alone to find the one that fails."""
 
@@ -51,7 +56,7 @@ class GuidanceBackend:
         ]
         if found:
             return found
-        found = list(self._unwritable_numbers(normal))
+        found = [*_long_arrays(normal), *self._unwritable_numbers(normal)]
         if found:
             return found
         error = self._error(normal.schema)
@@ -75,10 +80,15 @@ class GuidanceBackend:
     def _unwritable_numbers(self, normal: NormalSchema) -> Iterator[Unsupported]:
         """Numbers that the library admits and then finds no first digit for."""
         row = self._vocabulary.mask(())
+        remainders = 0
         for pointer, part in walk(normal.schema):
             if "multipleOf" not in part:
                 continue
             place = f"{normal.pointers.get(id(part), pointer)}/multipleOf"
+            remainders += _remainders(part["multipleOf"])
+            if remainders > _MOST_REMAINDERS:
+                yield Unsupported("multipleOf", place, f"more than {_MOST_REMAINDERS} remainders are to be told apart")
+                return
             bounds = [part[name] for name in _BOUNDS if name in part]
             if part["multipleOf"] < 1 / _LARGEST_BOUND or any(abs(bound) > _LARGEST_BOUND for bound in bounds):
                 yield Unsupported("multipleOf", place, "multiples of so small or up to so large a number are too many")
@@ -184,6 +194,21 @@ def _grammar(schema: dict[str, Any], frame: Frame) -> str:
 def _pattern_grammar(pattern: str) -> str:
     # As in JSON Schema, \d and \w are ASCII.
     return str(llguidance.LLMatcher.grammar_from_lark(f"start: /{llguidance.regex_to_lark(pattern, 'dw')}/\n"))
+
+
+def _long_arrays(normal: NormalSchema) -> Iterator[Unsupported]:
+    items = 0
+    for pointer, part in walk(normal.schema):
+        items += part.get("maxItems", 0)
+        if items > _MOST_ITEMS:
+            place = f"{normal.pointers.get(id(part), pointer)}/maxItems"
+            yield Unsupported("maxItems", place, f"more than {_MOST_ITEMS} items are to be counted; leave it out")
+            return
+
+
+def _remainders(multiple: float) -> int:
+    """How many remainders the digits of a number can leave; zeros at its end cost nothing."""
+    return int("".join(map(str, Decimal(str(multiple)).normalize().as_tuple().digits)))
 
 
 def _repeating_keys(schema: dict[str, Any]) -> str | None:

@@ -65,6 +65,7 @@ class Admission:
             choice: SchemaAdmission(self._factory, config.decoding.backend, choice) for choice in ("refuse", "check")
         }
         self._factory.warm()
+        self._schemas["refuse"].warm()
 
     def admit(self, request: ChatRequest) -> Admitted:
         """Raises RequestError when the request cannot be answered as it was asked."""

@@ -9,6 +9,7 @@ vLLM's bitmask path, beside the forward pass and once for all tensor-parallel ra
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -115,6 +116,9 @@ def backend_class() -> type:
                     layout = chat.dialect.layout(chat.tokenizer)
                     self._made = TurnFactory(TokenVocabulary(chat.tokenizer, self.vocab_size), layout)
                     self._made.warm()
+                    # Millions of objects that stay would be looked at by every collection, in the middle of a step.
+                    gc.collect()
+                    gc.freeze()
                 return self._made
 
         def compile_grammar(

@@ -79,6 +79,9 @@ def test_schemas_that_nothing_can_hold_are_refused_even_where_checking_is_allowe
 def test_large_enums_and_nested_repeats_are_answered(made: TurnFactory) -> None:
     admission = SchemaAdmission(made)
     assert admission.arguments(in_object({"enum": [f"value {i}" for i in range(5000)]})).value.backend
+    with pytest.raises(RefusedSchemaError, match="remainders"):
+        SchemaAdmission(made, "llguidance").arguments(in_object({"type": "integer", "multipleOf": 123456789}))
+    assert admission.arguments(in_object({"type": "number", "multipleOf": 0.01}))
     with pytest.raises(RefusedSchemaError):
         admission.arguments(in_object({"type": "string", "pattern": "((a{0,100}){0,100}){0,100}"}))
 

@@ -10,7 +10,7 @@ from typing import Any
 from octupus.schema.normal.atoms import Atom, Goal
 from octupus.schema.normal.equality import distinct
 from octupus.schema.normal.errors import SchemaLimitError
-from octupus.schema.normal.limits import MAX_ENUM_MEMBERS, MAX_SUBSCHEMAS
+from octupus.schema.normal.limits import MAX_ENUM_MEMBERS, MAX_SUBSCHEMAS, UNREACHABLE
 from octupus.schema.normal.objects import matches
 from octupus.schema.normal.satisfiable import Satisfiable
 from octupus.schema.unsupported import Unsupported
@@ -136,6 +136,8 @@ class Emission:
             self._object(schema, atom, depth + 1)
         else:
             schema.update({keyword: atom.keywords[keyword] for keyword in _ORDER if keyword in atom.keywords})
+            if schema.get("maxProperties", 0) >= UNREACHABLE:
+                del schema["maxProperties"]
         return schema
 
     def _array(self, schema: dict[str, Any], atom: Atom, depth: int) -> None:
@@ -153,7 +155,7 @@ class Emission:
                 schema["items"] = items
         if "minItems" in atom.keywords:
             schema["minItems"] = atom.keywords["minItems"]
-        if most is not None:
+        if most is not None and most < UNREACHABLE:
             schema["maxItems"] = most
 
     def _object(self, schema: dict[str, Any], atom: Atom, depth: int) -> None:

@@ -13,10 +13,14 @@ MAX_TEXT = 256 * 1024
 """Characters of the schema's JSON text."""
 MAX_DEPTH = 64
 """Subschemas inside each other; JSON may nest twice as deeply, as `properties` puts a mapping between two of them."""
-MAX_SUBSCHEMAS = 10_000
+MAX_SUBSCHEMAS = 3_000
 """In the original (counting every JSON object) and, again, in the normal form."""
 MAX_ENUM_MEMBERS = 10_000
 """In all enums of the original together and, again, of the normal form."""
+MAX_LEAST = {"minItems": 1_000, "minProperties": 1_000, "minContains": 1_000, "minLength": 100_000}
+"""What a value may be asked to hold at least: more of it would not fit into any answer."""
+UNREACHABLE = 1_000_000
+"""Items or properties that no answer has; a largest number of as many restricts nothing."""
 MAX_ALTERNATIVES = 2_000
 """Members of one `anyOf` or `oneOf`."""
 MAX_DISTRIBUTED = 128
@@ -66,6 +70,10 @@ def check_limits(schema: Any) -> None:
         text += 2
         if isinstance(value, dict):
             subschemas += 1
+            for keyword, most in MAX_LEAST.items():
+                least = value.get(keyword)
+                if isinstance(least, (int, float)) and least > most:
+                    raise SchemaLimitError(keyword, f"{pointer}/{keyword}", f"more than {most} are asked for at least")
             enum = value.get("enum")
             members += len(enum) if isinstance(enum, list) else 0
             patterns += sum(map(written_out, _patterns(value)))
