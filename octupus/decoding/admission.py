@@ -19,14 +19,15 @@ from octupus.decoding.closing import TextPlan
 from octupus.decoding.spec import ValueSpec
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.errors import ConfigError, OctupusError
-from octupus.schema.admission import ANNOTATIONS, walk
+from octupus.schema.admission import KNOWN_FORMATS, walk
 from octupus.schema.normal import NormalSchema, normalise
 from octupus.schema.normal.errors import SchemaLimitError
+from octupus.schema.normal.keywords import restricting
 from octupus.schema.normal.limits import check_limits
 from octupus.schema.nullable import spelled_out
 from octupus.schema.patterns import PatternError, parse_pattern
 from octupus.schema.unsupported import Unsupported
-from octupus.schema.validation import InvalidSchemaError
+from octupus.schema.validation import InvalidSchemaError, draft_of
 
 AUTO = "auto"
 OnUnenforceable = Literal["refuse", "check"]
@@ -115,7 +116,7 @@ class SchemaAdmission:
         return len(plan.shortest)
 
     def verdicts(self, schema: Mapping[str, Any], backend: str) -> list[Verdict]:
-        """What becomes of every keyword of a tool's schema under one backend, in the schema's order."""
+        """What becomes of every keyword of a tool's schema that restricts it, under one backend."""
         otherwise = Handling.CHECKED if self._on_unenforceable == "check" else Handling.REFUSED
         try:
             found = self._unenforced(schema, backend)
@@ -126,10 +127,12 @@ class SchemaAdmission:
         verdicts = {
             item.json_pointer: Verdict(item.keyword, item.json_pointer, otherwise, item.explanation) for item in found
         }
+        draft = draft_of(schema)
         for pointer, part in walk(dict(schema)):
-            for keyword in part:
+            for keyword, value in restricting(part, draft).items():
                 place = f"{pointer}/{keyword}"
-                if keyword not in ANNOTATIONS and place not in verdicts:
+                annotates = keyword == "format" and value not in KNOWN_FORMATS
+                if not annotates and place not in verdicts:
                     verdicts[place] = Verdict(keyword, place, Handling.ENFORCED)
         return list(verdicts.values())
 

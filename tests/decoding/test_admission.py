@@ -95,7 +95,14 @@ def test_auto_takes_the_first_backend_that_enforces_the_schema(made: TurnFactory
 
 
 def test_verdicts_name_every_keyword_that_restricts(made: TurnFactory) -> None:
-    schema = in_object({"type": "array", "description": "x", "uniqueItems": True, "items": {"type": "integer"}})
+    schema = in_object(
+        {
+            "type": "array",
+            "description": "x",
+            "uniqueItems": True,
+            "items": {"type": "integer", "format": "int32", "x-unit": "m"},
+        }
+    )
     verdicts = {v.json_pointer: v.handling for v in SchemaAdmission(made).verdicts(schema, "llguidance")}
     assert verdicts == {
         "/type": Handling.ENFORCED,
