@@ -180,7 +180,11 @@ class Costs:
 
     def _partial_node(self, node: Node, entry: int) -> int:
         if isinstance(node, Literals):
-            return max(self._pieces.suffix_cost(text) for text in node.texts)
+            return max(
+                # An escape may have another spelling than ours, behind which tokens end elsewhere.
+                len(text.encode("utf-8")) + LONGEST_PENDING if "\\" in text else self._pieces.suffix_cost(text)
+                for text in node.texts
+            )
         if isinstance(node, Text):
             rest = node.shortest if node.pattern is None else node.pattern.distance or 0
             return LONGEST_PENDING + rest + 1

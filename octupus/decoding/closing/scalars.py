@@ -107,6 +107,11 @@ class Scalar:
                 yield pieces.suffix(text, len(self.raw))
             elif value is not None and not self.pending and value.startswith(self.text) and self.raw[:1] == b'"':
                 yield pieces.from_bytes(string_text(value[len(self.text) :])[1:].encode("utf-8"))
+            elif value is not None and self.pending and value.startswith(self.text) and value != self.text:
+                rest = ending(self.pending, value[len(self.text)])
+                if rest is not None:
+                    behind = string_text(value[len(self.text) + 1 :])[1:].encode("utf-8")
+                    yield pieces.from_bytes(rest + behind)
 
     def _text_endings(self, node: Text, pieces: Pieces) -> Iterator[tuple[int, ...]]:
         for first, text in self._completions(node):

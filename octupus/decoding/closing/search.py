@@ -37,6 +37,13 @@ def search_path(matcher: ArgumentsMatcher, vocabulary: TokenVocabulary) -> list[
         if key in seen:
             continue
         seen.add(key)
+        forced = current.forced()
+        if forced:
+            # Where bytes have no choice, a backend may offer them as one token alone.
+            following = current.fork()
+            if all(map(following.accept, forced)):
+                heapq.heappush(waiting, (len(path), next(ticket), following, [*path, *forced]))
+            continue
         allowed = [(rank, token) for rank, token in enumerate(tokens) if allows(row, token)]
         for place, (rank, token) in enumerate(allowed[:12]):
             following = current.fork()

@@ -189,6 +189,22 @@ def test_what_no_schema_admits_makes_reach_so_large_that_a_path_is_walked(vocabu
     assert not follower.free
 
 
+@pytest.mark.parametrize("written", ["\\", "\\u0", "\\u000", "\\u000A", "\\n"])
+def test_a_line_break_in_an_enum_may_be_spelled_in_two_ways(written: str, vocabulary: TokenVocabulary) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": ["x\ny"]}}, "required": ["a"], **CLOSED}
+    plan, matcher = ClosingPlan(schema, vocabulary), GuidanceBackend(vocabulary).start(schema)
+    follower = plan.follower()
+    text = f'{{"a": "x{written}'
+    for byte in text.encode():
+        assert matcher.accept(vocabulary.byte_ids[byte])
+        follower.advance(bytes([byte]))
+    path = follower.path(matcher)
+    assert follower.searches == 0
+    assert plan.bound is not None
+    assert len(path) <= plan.bound
+    assert json.loads(text.encode() + b"".join(vocabulary.token_bytes[token] for token in path)) == {"a": "x\ny"}
+
+
 @pytest.mark.parametrize("pattern", ["(yes|no|maybe)", r"\d{3}-[a-f]{2,}(é|€)?", "(weather )*in Paris", "[^a]{2}😀+"])
 def test_text_of_a_pattern_closes_within_reach(pattern: str, vocabulary: TokenVocabulary) -> None:
     plan = TextPlan(parse_pattern(pattern, whole=True), vocabulary)
