@@ -86,7 +86,9 @@ class CompiledTurn:
     @cached_property
     def call_costs(self) -> dict[str, int]:
         """For each tool, tokens of its shortest call, from the token that opens it to the end of the turn."""
-        return {name: 1 + len(ids) + self._argument_costs[name] for name, ids in self.names.items()}
+        return {
+            name: 1 + len(ids) + len(self.tools[name].shortest) + self.call_tail for name, ids in self.names.items()
+        }
 
     @cached_property
     def cheapest_call(self) -> int | None:
@@ -114,8 +116,4 @@ class CompiledTurn:
 
     def trie_of(self, names: Iterable[str]) -> NameNode:
         """The trie of some names."""
-        return name_trie({name: self.names[name] for name in names}, self._argument_costs)
-
-    @cached_property
-    def _argument_costs(self) -> dict[str, int]:
-        return {name: len(tool.shortest) + self.call_tail for name, tool in self.tools.items()}
+        return name_trie({name: self.names[name] for name in names})

@@ -16,13 +16,11 @@ from octupus.conversation import json_text
 class NameNode:
     """A position inside names. `children` leads on; `tool` is set behind the token that opens the arguments."""
 
-    __slots__ = ("cheapest", "children", "tool")
+    __slots__ = ("children", "tool")
 
     def __init__(self, tool: str | None = None) -> None:
         self.children: dict[int, NameNode] = {}
         self.tool = tool
-        self.cheapest = 0
-        """Tokens of the shortest way from here to the end of the turn."""
 
 
 def name_ids(name: str, layout: TurnLayout, tokenizer: ChatTokenizer) -> list[int]:
@@ -32,21 +30,12 @@ def name_ids(name: str, layout: TurnLayout, tokenizer: ChatTokenizer) -> list[in
     return ids if layout.arguments is None else [*ids, layout.arguments]
 
 
-def name_trie(names: Mapping[str, list[int]], costs: Mapping[str, int]) -> NameNode:
-    """The root of the trie of `names` (their `name_ids`); `costs` are the tokens from the arguments to the end."""
+def name_trie(names: Mapping[str, list[int]]) -> NameNode:
+    """The root of the trie of `names`, given with their `name_ids`."""
     root = NameNode()
     for name, ids in names.items():
         node = root
         for token_id in ids[:-1]:
             node = node.children.setdefault(token_id, NameNode())
         node.children[ids[-1]] = NameNode(tool=name)
-    _count(root, costs)
     return root
-
-
-def _count(node: NameNode, costs: Mapping[str, int]) -> int:
-    if node.tool is not None:
-        node.cheapest = costs[node.tool]
-    else:
-        node.cheapest = 1 + min((_count(child, costs) for child in node.children.values()), default=0)
-    return node.cheapest
