@@ -13,6 +13,8 @@ from octupus.decoding.names import NameNode, name_trie
 from octupus.decoding.spec import NONE, REQUIRED, TurnSpec
 from octupus.decoding.vocabulary import TokenVocabulary
 
+_LONGEST_CHARACTER = 4
+
 
 class Follower(Protocol):
     """See closing.ClosingFollower."""
@@ -108,6 +110,16 @@ class CompiledTurn:
         if self.cheapest_call is not None:
             costs.append(self.cheapest_call)
         return min(costs)
+
+    @cached_property
+    def watched(self) -> int | None:
+        """Tokens before the end of the budget in which it may take a choice from the model; None for all of them."""
+        values = [*self.tools.values(), *([] if self.content is None else [self.content])]
+        bounds = [value.plan.bound for value in values]
+        known = [bound for bound in bounds if bound is not None]
+        if len(known) < len(bounds):
+            return None
+        return max(known, default=0) + self.call_tail + self.shortest + len(self.after_thinking) + _LONGEST_CHARACTER
 
     @cached_property
     def trie(self) -> NameNode:

@@ -49,6 +49,9 @@ class Admitted:
         """Whether the budget took a choice from the model in a finished turn."""
         if self.turn is None:
             return False
+        left, watched = self.sampling.max_tokens - len(ids), self.turn.watched
+        if watched is not None and left > watched:
+            return False
         constraint = TurnConstraint(self.turn)
         return constraint.accept_all(ids) and constraint.hurried
 

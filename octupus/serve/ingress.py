@@ -89,7 +89,7 @@ class Ingress:
             pass
         if chat_request.explain:
             await self._explain(admitted, answer)
-        self._finish(admitted, answer)
+        await self._finish(admitted, answer)
         return Response(answer.completion().model_dump_json(exclude_unset=True), media_type="application/json")
 
     async def _generate(self, admitted: Admitted, answer: Answer) -> AsyncIterator[list[Delta]]:
@@ -125,7 +125,7 @@ class Ingress:
             logger.exception("stream_failed id=%s", answer.id)
             yield sse_error(error_envelope(f"the engine failed: {error}", "server_error", code="engine_failed"))
             return
-        self._finish(admitted, answer)
+        await self._finish(admitted, answer)
         yield sse(answer.last_chunk())
         if request.stream_options is not None and request.stream_options.include_usage:
             yield sse(answer.usage_chunk())
@@ -137,11 +137,12 @@ class Ingress:
         # Off the loop: every mask of the turn is made again.
         answer.notes["explanation"] = await asyncio.to_thread(explanation_of, admitted, answer.ids, scores)
 
-    def _finish(self, admitted: Admitted, answer: Answer) -> None:
+    async def _finish(self, admitted: Admitted, answer: Answer) -> None:
         """Check a finished answer once more, whatever the constraint promised, and log it."""
         message = answer.message
         if admitted.spec is not None and answer.finished_by == "stop":
-            answer.cut_short = admitted.hurried(answer.ids)
+            # Off the loop: where it must be looked at, the turn is followed once more.
+            answer.cut_short = await asyncio.to_thread(admitted.hurried, answer.ids)
             problems = invalid_calls(
                 [(call.function.name, call.function.arguments) for call in message.tool_calls], admitted.tools
             )

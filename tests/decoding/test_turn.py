@@ -229,3 +229,18 @@ def test_spec_travels_as_json(factories: dict[str, TurnFactory]) -> None:
     rules = spec(admitted(factories["octupus"]), tool_choice="required", parallel=False, generated=(1, 2), pattern="a")
     assert TurnSpec.from_json(rules.to_json()) == rules
     assert TurnSpec.from_json(TurnSpec(content=ValueSpec({})).to_json()).content == ValueSpec({})
+
+
+def test_a_turn_is_hurried_only_where_its_budget_is_watched(turns: tuple[Dialect, TurnFactory]) -> None:
+    _, made = turns
+    randomness = random.Random(3)
+    rules = spec(admitted(made, names=["get", "get_weather", "天气"]), tool_choice="required")
+    watched = made.compile(rules).watched
+    assert watched is not None
+    hurried = 0
+    for budget in (30, 60, 90, 120, 150) * 4:
+        turn = made.turn(TurnSpec(**(rules.__dict__ | {"max_tokens": budget})))
+        ids = write(turn, made, randomness, budget)
+        assert not turn.hurried or budget - len(ids) <= watched
+        hurried += turn.hurried
+    assert hurried
