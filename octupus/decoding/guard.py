@@ -24,6 +24,7 @@ LONGEST_NUMBER = 300
 """Characters of a number: a double ends at 309 digits."""
 _EXPONENT_DIGITS = 2
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")
+_ESCAPE = re.compile(rb"\\.")
 _WHOLE_KEY = re.compile(rb'"[^"\\]*"\s*(:|$)')
 _NUMBER = re.compile(rb"[-+0-9.eE]+")
 _EXPONENT = re.compile(rb"[eE][-+]?([0-9]*)$")
@@ -106,15 +107,22 @@ class GuardedMatcher:
 
     def _refuse_keys(self, row: Mask, reader: _Reader) -> None:
         tables = _tables(self._vocabulary)
+        suspects = set(tables.with_escapes)
+        for keys in reader.keys:
+            for key in keys.values():
+                suspects.update(tables.with_key.get(key, ()))
         if reader.in_key:
             partial = bytes(reader.text)
-            for key in reader.keys[-1]:
-                written = json.dumps(key, ensure_ascii=False).encode()[1:-1]
-                if written.startswith(partial):
-                    _refuse(row, tables.before_quote[written[len(partial) :]])
+            if b"\\" in partial:
+                suspects.update(*tables.before_quote.values())
+            for key in reader.keys[-1].values():
+                if key.startswith(partial):
+                    suspects.update(tables.before_quote.get(key[len(partial) :], ()))
+        _refuse(row, self._refused(row, reader, suspects))
+
+    def _refused(self, row: Mask, reader: _Reader, ids: Iterable[int]) -> list[int]:
         data = self._vocabulary.token_bytes
-        possible = self._vocabulary.listed(row[: len(tables.whole_keys)] & tables.whole_keys)
-        _refuse(row, [token_id for token_id in possible if not reader.admits(data[token_id], True)])
+        return [token_id for token_id in ids if allows(row, token_id) and not reader.admits(data[token_id], True)]
 
     def _too_long(self, row: Mask, reader: _Reader) -> list[int]:
         data = self._vocabulary.token_bytes
@@ -132,14 +140,15 @@ class _Reader:
 
     def __init__(self) -> None:
         self.objects: list[bool] = []
-        self.keys: list[set[str]] = []
+        self.keys: list[dict[str, bytes]] = []
+        """Of each open object, with their plainest spelling."""
         self.in_string = self.in_key = self.expects_key = self.skip = False
         self.text = bytearray()
         self.number = b""
 
     def copy(self) -> _Reader:
         other = _Reader()
-        other.objects, other.keys = list(self.objects), [set(keys) for keys in self.keys]
+        other.objects, other.keys = list(self.objects), [dict(keys) for keys in self.keys]
         other.in_string, other.in_key, other.skip = self.in_string, self.in_key, self.skip
         other.expects_key, other.text, other.number = self.expects_key, bytearray(self.text), self.number
         return other
@@ -186,7 +195,7 @@ class _Reader:
         self.in_key = False
         key = json.loads(b'"' + bytes(self.text) + b'"')
         fresh = key not in self.keys[-1]
-        self.keys[-1].add(key)
+        self.keys[-1][key] = json.dumps(key, ensure_ascii=False).encode()[1:-1]
         return fresh
 
     def _between(self, character: bytes) -> None:
@@ -199,7 +208,7 @@ class _Reader:
             self.objects.append(character == b"{")
             self.expects_key = character == b"{"
             if character == b"{":
-                self.keys.append(set())
+                self.keys.append({})
         elif character in b"}]":
             if self.objects and self.objects.pop():
                 self.keys.pop()
@@ -213,16 +222,21 @@ class _Tables:
 
     def __init__(self, vocabulary: TokenVocabulary) -> None:
         self.before_quote: dict[bytes, list[int]] = defaultdict(list)
-        whole_keys: list[int] = []
+        """By what stands before their first quote."""
+        self.with_key: dict[bytes, list[int]] = defaultdict(list)
+        """By what stands between two quotes that follow each other: a whole key, if they are those of one."""
+        self.with_escapes: list[int] = []
+        """Those that hold a whole key and a backslash, which may be part of it."""
         self.numbers: list[int] = []
         for token_id, data in enumerate(vocabulary.token_bytes):
             if b'"' in data:
                 self.before_quote[data[: data.index(b'"')]].append(token_id)
-                if _WHOLE_KEY.search(data):
-                    whole_keys.append(token_id)
+                for between in data.split(b'"')[1:-1]:
+                    self.with_key[between].append(token_id)
+                if b"\\" in data and _WHOLE_KEY.search(_ESCAPE.sub(b"", data)):
+                    self.with_escapes.append(token_id)
             if _NUMBER.match(data):
                 self.numbers.append(token_id)
-        self.whole_keys = vocabulary.mask(whole_keys)
 
 
 _TABLES: WeakKeyDictionary[TokenVocabulary, _Tables] = WeakKeyDictionary()
