@@ -20,6 +20,8 @@ from octupus.errors import ConfigError, EngineError, RequestError
 TIMEOUT_S = 300
 MUCH, SOME = 0.5, 0.1
 """Removed probabilities from which on a step is shown in red, and in yellow."""
+WORTH_SHOWING = 0.005
+"""Probability below which a token that the mask forbade tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _removed(step: Step) -> str:
 
 
 def _wanted(step: Step) -> str:
-    return ", ".join(f"{token.text!r} {token.probability:.1%}" for token in step.preferred)
+    shown = [token for token in step.preferred if token.probability >= WORTH_SHOWING]
+    return ", ".join(f"{token.text!r} {token.probability:.1%}" for token in shown)
 
 
 def _style(step: Step) -> str:
