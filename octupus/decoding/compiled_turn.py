@@ -11,9 +11,7 @@ from octupus.chat.layout import TurnLayout
 from octupus.decoding.arguments import ArgumentsMatcher
 from octupus.decoding.names import NameNode, name_trie
 from octupus.decoding.spec import NONE, REQUIRED, TurnSpec
-from octupus.decoding.vocabulary import TokenVocabulary
-
-_LONGEST_CHARACTER = 4
+from octupus.decoding.vocabulary import LONGEST_CHARACTER, TokenVocabulary
 
 
 class Follower(Protocol):
@@ -119,7 +117,7 @@ class CompiledTurn:
         known = [bound for bound in bounds if bound is not None]
         if len(known) < len(bounds):
             return None
-        return max(known, default=0) + self.call_tail + self.shortest + len(self.after_thinking) + _LONGEST_CHARACTER
+        return max(known, default=0) + self.call_tail + self.shortest + len(self.after_thinking) + LONGEST_CHARACTER
 
     @cached_property
     def trie(self) -> NameNode:

@@ -22,14 +22,13 @@ from octupus.decoding.compiled_turn import CompiledTurn, CompiledValue, Follower
 from octupus.decoding.names import NameNode
 from octupus.decoding.spec import REQUIRED
 from octupus.decoding.turn_state import PLENTY, Phase, TurnState
-from octupus.decoding.vocabulary import COMPLETE, Mask, Utf8State, allow, allows
+from octupus.decoding.vocabulary import COMPLETE, LONGEST_CHARACTER, Mask, Utf8State, allow, allows
 
 logger = logging.getLogger("octupus.decoding.turn")
 
 OPTIONAL_ROOM = 24
 """Tokens that must be left beyond the shortest call before a call that nobody asked for is begun: arguments in which
 nothing but what is required fits help nobody."""
-_LONGEST_CHARACTER = 4
 
 
 class TurnConstraint:
@@ -206,7 +205,7 @@ class TurnConstraint:
         vocabulary, state = self._vocabulary, self._state
         room = self._left() - cost - 1
         mask, partial = vocabulary.text(state.utf8)
-        if room >= _LONGEST_CHARACTER:
+        if room >= LONGEST_CHARACTER:
             return mask
         if room < 0:
             state.hurried = True

@@ -21,6 +21,8 @@ Mask = NDArray[np.uint32]
 # highest value of the next one), as table 3-7 of the Unicode standard gives them.
 Utf8State = tuple[int, int, int]
 COMPLETE: Utf8State = (0, 0, 0)
+LONGEST_CHARACTER = 4
+"""Bytes of the longest character in UTF-8."""
 
 
 class TokenVocabulary:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from octupus.conversation import Message, Tool
@@ -11,6 +13,8 @@ from octupus.schema.nullable import spelled_out
 from octupus.schema.patterns import parse_pattern
 from octupus.schema.validation import parse_arguments, parse_json, violations
 from octupus.serve.protocol import ContentRule
+
+_CACHED_SCHEMAS = 1024
 
 
 def invalid_calls(calls: Sequence[tuple[str, str]], tools: Sequence[Tool]) -> list[str]:
@@ -29,7 +33,7 @@ def invalid_calls(calls: Sequence[tuple[str, str]], tools: Sequence[Tool]) -> li
         problems += [f"{name}: {problem}" for problem in _problems(schemas[name], value)]
         if not problems:
             # Stricter than the author's schema in one thing: arguments that no tool declared.
-            closed = normalise(schemas[name], closed=True).schema
+            closed = _closed(json.dumps(schemas[name]))
             problems += [f"{name}: {problem}" for problem in _problems(closed, value)]
     return problems
 
@@ -50,6 +54,11 @@ def invalid_content(message: Message, rule: ContentRule | None) -> list[str]:
     except ValueError as error:
         return [f"content: {error}"]
     return [f"content: {problem}" for problem in _problems(spelled_out(rule.schema or {}), value)]
+
+
+@lru_cache(maxsize=_CACHED_SCHEMAS)
+def _closed(schema: str) -> dict[str, Any]:
+    return normalise(json.loads(schema), closed=True).schema
 
 
 def _problems(schema: Mapping[str, Any], value: Any) -> list[str]:

@@ -44,7 +44,6 @@ class ClosingFollower:
         self.lost = False
         """Whether something was read that the analysis cannot follow."""
         self.searches = 0
-        self._spaced = not plan.frame.spaced
 
     def copy(self) -> ClosingFollower:
         """An independent copy."""
