@@ -13,9 +13,9 @@ from octupus.chat.registry import model_chat
 from octupus.config import resolve
 from octupus.errors import ConfigError
 from octupus.serve.config import ServeConfig
-from octupus.serve.engine import engine_environment
-from octupus.serve.ingress import Ingress, api
-from octupus.serve.replica import EngineReplica
+from octupus.serve.engine.vllm_engine import engine_environment
+from octupus.serve.ingress.deployment import Ingress, api
+from octupus.serve.engine.replica import EngineReplica
 
 
 def build(args: dict[str, Any]) -> Application:

@@ -23,7 +23,7 @@ from octupus.decoding.spec import TurnSpec, ValueSpec
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.serve.config import EngineConfig, ModelConfig, ServeConfig
-from octupus.serve.engine import Engine, Sampling, engine_environment
+from octupus.serve.engine.vllm_engine import Engine, Sampling, engine_environment
 
 from .random_model import write_random_model
 

@@ -8,8 +8,8 @@ from openai.types.chat import ChatCompletionChunk
 
 from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
-from octupus.serve.answer import Answer
-from octupus.serve.stream import sse
+from octupus.serve.answers.answer import Answer
+from octupus.serve.answers.events import sse
 
 
 @given(data=st.data())

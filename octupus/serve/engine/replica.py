@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from octupus.chat.registry import model_chat
 from octupus.decoding.spec import TurnSpec
 from octupus.serve.config import ServeConfig
-from octupus.serve.engine import Engine, EngineDead, Sampling
+from octupus.serve.engine.vllm_engine import Engine, EngineDead, Sampling
 from octupus.telemetry import configure_logging, event
 
-logger = logging.getLogger("octupus.serve.replica")
+logger = logging.getLogger("octupus.serve.engine.replica")
 
 
 class EngineReplica:

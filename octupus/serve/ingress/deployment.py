@@ -20,16 +20,16 @@ from starlette.exceptions import HTTPException
 from octupus.chat.dialect import Delta
 from octupus.chat.registry import model_chat
 from octupus.errors import RequestError
-from octupus.serve.admission import Admission, Admitted
-from octupus.serve.answer import Answer
+from octupus.serve.ingress.admission import Admission, Admitted
+from octupus.serve.answers.answer import Answer
 from octupus.serve.config import ServeConfig
-from octupus.serve.explanation import SCORED_TOKENS, explanation_of, refuse_unexplainable
-from octupus.serve.last_check import invalid_calls, invalid_content
-from octupus.serve.protocol import ChatRequest, parse_chat_request
-from octupus.serve.stream import DONE, error_envelope, request_error_envelope, sse, sse_error
+from octupus.serve.ingress.explanation import SCORED_TOKENS, explanation_of, refuse_unexplainable
+from octupus.serve.ingress.last_check import invalid_calls, invalid_content
+from octupus.serve.protocol.chat import ChatRequest, parse_chat_request
+from octupus.serve.answers.events import DONE, error_envelope, request_error_envelope, sse, sse_error
 from octupus.telemetry import configure_logging, event
 
-logger = logging.getLogger("octupus.serve.ingress")
+logger = logging.getLogger("octupus.serve.ingress.deployment")
 
 api = FastAPI(title="octupus", docs_url=None, redoc_url=None)
 

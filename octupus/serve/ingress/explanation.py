@@ -7,8 +7,8 @@ from typing import Any
 
 from octupus.decoding.explain import explain
 from octupus.errors import RequestError
-from octupus.serve.admission import Admitted
-from octupus.serve.protocol import ChatRequest
+from octupus.serve.ingress.admission import Admitted
+from octupus.serve.protocol.chat import ChatRequest
 
 SCORED_TOKENS = 20
 """Likeliest tokens that are scored at each position: the most that vLLM gives unless `max_logprobs` is raised."""

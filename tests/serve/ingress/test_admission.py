@@ -11,10 +11,10 @@ from octupus.chat.registry import ModelChat
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.conversation import Tool
 from octupus.errors import RequestError
-from octupus.serve.admission import Admission
+from octupus.serve.ingress.admission import Admission
 from octupus.serve.config import DecodingConfig, ModelConfig, ServeConfig
-from octupus.serve.last_check import invalid_calls
-from octupus.serve.protocol import parse_chat_request
+from octupus.serve.ingress.last_check import invalid_calls
+from octupus.serve.protocol.chat import parse_chat_request
 
 
 @pytest.fixture(scope="module")

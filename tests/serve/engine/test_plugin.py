@@ -18,7 +18,7 @@ from octupus.decoding.spec import REQUIRED, TurnSpec, ValueSpec
 from octupus.errors import ConfigError
 
 backend_types = pytest.importorskip("vllm.v1.structured_output.backend_types")
-from octupus.serve.plugin import backend_class, register  # noqa: E402
+from octupus.serve.engine.plugin import backend_class, register  # noqa: E402
 
 TAG = backend_types.StructuredOutputOptions.STRUCTURAL_TAG
 SCHEMA = {

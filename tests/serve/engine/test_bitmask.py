@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octupus.serve import bitmask
+from octupus.serve.engine import bitmask
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, 6e4, -6e4, 1e-7]

@@ -10,7 +10,7 @@ from typing import Any
 from octupus.decoding.spec import TurnSpec
 from octupus.errors import EngineError
 from octupus.serve.config import EngineConfig, ServeConfig
-from octupus.serve.plugin import VLLM_BACKEND_NAME, register
+from octupus.serve.engine.plugin import VLLM_BACKEND_NAME, register
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from octupus.decoding.spec import TurnSpec
 from octupus.decoding.turn import TurnConstraint
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
-from octupus.serve import bitmask
+from octupus.serve.engine import bitmask
 
 VLLM_BACKEND_NAME = "lm-format-enforcer"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from octupus.errors import RequestError
-from octupus.serve.protocol import ToolChoice, content_rule_of, conversation_of, parse_chat_request, tool_choice_of
+from octupus.serve.protocol.chat import ToolChoice, content_rule_of, conversation_of, parse_chat_request, tool_choice_of
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
 

@@ -23,8 +23,8 @@ from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.errors import RequestError
 from octupus.schema.unsupported import Unsupported
 from octupus.serve.config import ServeConfig
-from octupus.serve.engine import Sampling
-from octupus.serve.protocol import ChatRequest, ContentRule, content_rule_of, conversation_of, tool_choice_of
+from octupus.serve.engine.vllm_engine import Sampling
+from octupus.serve.protocol.chat import ChatRequest, ContentRule, content_rule_of, conversation_of, tool_choice_of
 
 
 @dataclass(frozen=True)

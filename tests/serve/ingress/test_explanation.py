@@ -10,10 +10,10 @@ from octupus.decoding.spec import TurnSpec
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.errors import RequestError
-from octupus.serve.admission import Admitted
-from octupus.serve.engine import Sampling
-from octupus.serve.explanation import explanation_of, refuse_unexplainable
-from octupus.serve.protocol import ChatRequest, parse_chat_request
+from octupus.serve.ingress.admission import Admitted
+from octupus.serve.engine.vllm_engine import Sampling
+from octupus.serve.ingress.explanation import explanation_of, refuse_unexplainable
+from octupus.serve.protocol.chat import ChatRequest, parse_chat_request
 
 
 def request(**fields: object) -> ChatRequest:

@@ -1,0 +1,1 @@
+"""vLLM and the deployment around it: token ids in, token ids out."""
