@@ -17,7 +17,7 @@ from octupus.decoding.backends import installed
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
 from octupus.errors import ConfigError
-from octupus.serve.protocol.chat import TOOL_NAME
+from octupus.serve.protocol.tools import TOOL_NAME
 
 
 @dataclass(frozen=True)

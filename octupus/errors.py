@@ -4,6 +4,10 @@ Each message says what is wrong, where, and what to do about it, because the com
 alone and the HTTP endpoint sends it to the client.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class OctupusError(Exception):
     """Base of every error that a person can act on; command lines print it without a traceback."""
@@ -54,13 +58,24 @@ class UnenforceableSchemaError(OctupusError):
 
 
 class RequestError(OctupusError):
-    """A request to the endpoint is refused before generation; `parameter` names the field, as OpenAI's `param`."""
+    """A request to the endpoint is refused before generation; `parameter` names the field, as OpenAI's `param`.
 
-    def __init__(self, message: str, parameter: str | None = None, code: str | None = None, status: int = 400) -> None:
+    `headers` go with the answer, such as Retry-After.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        parameter: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.parameter = parameter
         self.code = code
         self.status = status
+        self.headers = dict(headers or {})
 
 
 class EngineError(OctupusError):

@@ -88,6 +88,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def without_thinking(self, tokenizer: ChatTokenizer) -> list[Segment]:
+        """What stands behind the generation prompt when the model is not to think; nothing where it never does."""
+        ...
+
     def parser(self, tokenizer: ChatTokenizer) -> TurnParser:
         """A parser for one assistant turn."""
         ...

@@ -80,6 +80,12 @@ class HermesDialect:
             result.append(Segment(START, "assistant\n"))
         return result
 
+    def without_thinking(self, tokenizer: ChatTokenizer) -> list[Segment]:
+        """See Dialect.without_thinking: the empty block that Qwen3's template writes for `enable_thinking=False`."""
+        if _thinking(tokenizer)[0] is None:
+            return []
+        return [Segment(THINK, "\n\n"), Segment(THINK_END, "\n\n")]
+
     def parser(self, tokenizer: ChatTokenizer) -> HermesParser:
         """A parser for one assistant turn."""
         think, think_end = _thinking(tokenizer)

@@ -63,6 +63,10 @@ class OctupusDialect:
         described = TOOLS_HEADING + "\n".join(json_text(tool.function.model_dump()) for tool in tools)
         return f"{content}\n\n{described}" if content else described
 
+    def without_thinking(self, tokenizer: ChatTokenizer) -> list[Segment]:
+        """See Dialect.without_thinking."""
+        return []
+
     def parser(self, tokenizer: ChatTokenizer) -> OctupusParser:
         """A parser for one assistant turn."""
         return OctupusParser(

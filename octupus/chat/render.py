@@ -29,7 +29,12 @@ def render(
     With `generation_prompt` the ids end where the assistant's next turn begins. Raises VocabularyError when the
     tokenizer lacks a control token of the dialect.
     """
-    return _rendered([dialect.segments(conversation, tokenizer, generation_prompt)], tokenizer)[0]
+    return render_segments(dialect.segments(conversation, tokenizer, generation_prompt), tokenizer)
+
+
+def render_segments(segments: Sequence[Segment], tokenizer: ChatTokenizer) -> Rendered:
+    """Render segments that a dialect made."""
+    return _rendered([segments], tokenizer)[0]
 
 
 def render_all(conversations: Sequence[Conversation], dialect: Dialect, tokenizer: ChatTokenizer) -> list[Rendered]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import ray
 from ray import serve
 from ray.serve import Application
 
@@ -13,9 +12,13 @@ from octupus.chat.registry import model_chat
 from octupus.config import resolve
 from octupus.errors import ConfigError
 from octupus.serve.config import ServeConfig
-from octupus.serve.engine.vllm_engine import engine_environment
-from octupus.serve.ingress.deployment import Ingress, api
-from octupus.serve.engine.replica import EngineReplica
+from octupus.serve.engine.arguments import check_engine_kwargs, vllm_lora_rank
+from octupus.serve.engine.deployment import HEALTH_CHECK_PERIOD_S, engine_deployment, nodes_of_cluster
+from octupus.serve.engine.placement import placement
+from octupus.serve.ingress.deployment import Ingress
+
+INGRESS_ONGOING_REQUESTS = 10_000
+"""Above what the ingress's own gate admits, so that it is the gate that refuses, with an answer that says why."""
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -25,36 +28,37 @@ def build(args: dict[str, Any]) -> Application:
     directory lacks control tokens, before anything is deployed.
     """
     versions.warn_of_mismatches()
-    config = resolve(ServeConfig, args, "args of the octupus application")
-    source = config.model.source.absolute()
-    config = config.model_copy(update={"model": config.model.model_copy(update={"source": source})})
-    model_chat(source)
-    gpus = most_gpus_on_a_node()
-    size = config.engine.tensor_parallel_size
-    on_cpu = gpus == 0
-    if not on_cpu and size > gpus:
-        raise ConfigError(f"tensor_parallel_size is {size} but the largest node of this cluster has {gpus} GPUs")
-    engine = serve.deployment(EngineReplica).options(
-        name="EngineReplica",
-        num_replicas=config.replicas.engines,
-        max_ongoing_requests=config.replicas.max_ongoing_requests,
-        health_check_period_s=2,
-        ray_actor_options={
-            "num_cpus": size if on_cpu else 1,
-            "num_gpus": 0 if on_cpu else size,
-            "runtime_env": {"env_vars": engine_environment(config.engine, on_cpu)},
-        },
-    )
-    ingress = serve.deployment(serve.ingress(api)(Ingress)).options(
+    config = checked(resolve(ServeConfig, args, "args of the octupus application"))
+    engine = engine_deployment(config, placement(config.engine, nodes_of_cluster()))
+    ingress = serve.deployment(serve.ingress()(Ingress)).options(
         name="Ingress",
         num_replicas=config.replicas.ingresses,
-        max_ongoing_requests=config.replicas.max_ongoing_requests,
+        max_ongoing_requests=INGRESS_ONGOING_REQUESTS,
+        graceful_shutdown_timeout_s=config.replicas.drain_timeout_s,
+        health_check_period_s=HEALTH_CHECK_PERIOD_S,
         ray_actor_options={"num_cpus": 0.1},
     )
-    application: Application = ingress.bind(config, engine.bind(config, on_cpu))
+    application: Application = ingress.bind(config, engine)
     return application
 
 
-def most_gpus_on_a_node() -> int:
-    """GPUs of the best-equipped node: a replica's tensor-parallel group must fit on one."""
-    return int(max((node["Resources"].get("GPU", 0) for node in ray.nodes() if node["Alive"]), default=0))
+def checked(config: ServeConfig) -> ServeConfig:
+    """The configuration with absolute paths.
+
+    Raises ConfigError for what vLLM would refuse, and VocabularyError for a model without its dialect's control tokens.
+    """
+    check_engine_kwargs(config.engine.engine_kwargs)
+    vllm_lora_rank(config.adapters.max_lora_rank)
+    source = config.model.source.absolute()
+    model_chat(source)
+    directory = config.adapters.directory
+    if directory is not None:
+        directory = directory.absolute()
+        if not directory.is_dir():
+            raise ConfigError(f"adapters.directory {directory} is no directory; make it, it may be empty")
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"source": source}),
+            "adapters": config.adapters.model_copy(update={"directory": directory}),
+        }
+    )

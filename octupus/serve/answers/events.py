@@ -22,11 +22,26 @@ def error_envelope(message: str, kind: str, parameter: str | None = None, code: 
     return {"error": {"message": message, "type": kind, "param": parameter, "code": code}}
 
 
+def error_type(status: int) -> str:
+    """The `type` of an error with this status.
+
+    A wrong API key is an `invalid_request_error` (with the code `invalid_api_key`), as OpenAI answers it.
+    """
+    if status >= 500:
+        return "server_error"
+    return {408: "timeout_error", 429: "rate_limit_error"}.get(status, "invalid_request_error")
+
+
 def request_error_envelope(error: RequestError) -> dict[str, Any]:
     """The envelope of a refused request."""
-    return error_envelope(str(error), "invalid_request_error", error.parameter, error.code)
+    return error_envelope(str(error), error_type(error.status), error.parameter, error.code)
+
+
+def error_json(envelope: dict[str, Any]) -> str:
+    """The envelope as JSON in ASCII: a message may quote half a surrogate pair, which UTF-8 cannot write."""
+    return json.dumps(envelope, ensure_ascii=True)
 
 
 def sse_error(envelope: dict[str, Any]) -> str:
     """An error in a stream that has begun. No [DONE] follows it, so that no client takes the stream for whole."""
-    return f"data: {json.dumps(envelope, ensure_ascii=False)}\n\n"
+    return f"data: {error_json(envelope)}\n\n"

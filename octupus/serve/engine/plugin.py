@@ -21,7 +21,7 @@ from octupus.decoding.spec import TurnSpec
 from octupus.decoding.turn import TurnConstraint
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
-from octupus.serve.engine import bitmask
+from octupus.serve.engine import bitmask, start_errors
 
 VLLM_BACKEND_NAME = "lm-format-enforcer"
 
@@ -33,6 +33,7 @@ def register() -> None:
 
     module.LMFormatEnforcerBackend = backend_class()
     bitmask.install()
+    start_errors.record()
 
 
 def check_stop_tokens(stop_token_ids: set[int], factory: TurnFactory) -> None:

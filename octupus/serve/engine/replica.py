@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from octupus.chat.registry import model_chat
 from octupus.decoding.spec import TurnSpec
 from octupus.serve.config import ServeConfig
-from octupus.serve.engine.vllm_engine import Engine, EngineDead, Sampling
+from octupus.serve.engine.coalescing import coalesce, window_s
+from octupus.serve.engine.placement import Placement
+from octupus.serve.engine.sampling import Generated, Sampling
+from octupus.serve.engine.vllm_engine import Engine, EngineDead
 from octupus.telemetry import configure_logging, event
 
 logger = logging.getLogger("octupus.serve.engine.replica")
@@ -19,12 +23,14 @@ logger = logging.getLogger("octupus.serve.engine.replica")
 class EngineReplica:
     """Bound as a Serve deployment by `octupus.serve.app`."""
 
-    async def __init__(self, config: ServeConfig, on_cpu: bool) -> None:  # type: ignore[misc]  # Serve awaits it
+    async def __init__(self, config: ServeConfig, place: Placement) -> None:  # type: ignore[misc]  # Serve awaits it
+        """Raises EngineError when vLLM does not start, with its own words."""
         configure_logging()
         chat = model_chat(config.model.source)
-        self._engine = Engine(config, chat.tokenizer.end_id, on_cpu)
+        self._active = 0
+        self._engine = await Engine.start(config, chat.tokenizer.end_id, place)
         # Ready only once a token has come out, so that the first client does not wait for what is built lazily.
-        async for _ in self.generate([chat.tokenizer.end_id], Sampling(max_tokens=1), TurnSpec()):
+        async for _ in self._engine.generate(uuid.uuid4().hex, [chat.tokenizer.end_id], Sampling(1), TurnSpec()):
             pass
         event(logger, "engine_ready", model=config.model.source, max_model_len=self._engine.max_model_len)
 
@@ -33,19 +39,35 @@ class EngineReplica:
         return self._engine.max_model_len
 
     async def generate(
-        self, prompt_ids: list[int], sampling: Sampling, spec: TurnSpec | None
-    ) -> AsyncIterator[tuple[list[int], str | None]]:
-        """See Engine.generate."""
+        self,
+        prompt_ids: list[int],
+        sampling: Sampling,
+        spec: TurnSpec | None,
+        generated: Sequence[int] = (),
+        adapter: str | None = None,
+        request_id: str | None = None,
+    ) -> AsyncIterator[Generated]:
+        """Yield the tokens of the answer that follow `generated`, in few items; see Engine.generate.
+
+        When the engine is dead the process ends at once, and the caller sees Ray's error of a dead actor.
+        """
+        tokens = self._engine.generate(request_id or uuid.uuid4().hex, prompt_ids, sampling, spec, generated, adapter)
+        self._active += 1
         try:
-            async for item in self._engine.generate(uuid.uuid4().hex, prompt_ids, sampling, spec):
-                yield item
+            async with aclosing(coalesce(tokens, lambda: window_s(self._active))) as items:
+                async for item in items:
+                    yield item
         except EngineDead:
             self._exit()
+        finally:
+            self._active -= 1
 
-    async def scores(self, prompt_ids: list[int], generated: list[int], count: int) -> list[dict[int, float]]:
+    async def scores(
+        self, prompt_ids: list[int], generated: list[int], count: int, adapter: str | None = None
+    ) -> list[dict[int, float]]:
         """See Engine.scores."""
         try:
-            return await self._engine.scores(uuid.uuid4().hex, prompt_ids, generated, count)
+            return await self._engine.scores(uuid.uuid4().hex, prompt_ids, generated, count, adapter)
         except EngineDead:
             self._exit()
             raise
@@ -56,6 +78,11 @@ class EngineReplica:
             await self._engine.check_health()
         except EngineDead:
             self._exit()
+
+    def __del__(self) -> None:
+        """Called by Serve when the replica was drained and stops."""
+        if hasattr(self, "_engine"):
+            self._engine.shutdown()
 
     def _exit(self) -> None:
         """End the process at once: Serve replaces a dead actor immediately, a failing health check only after three."""

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+import logging
+import math
+import tempfile
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from octupus.decoding.spec import TurnSpec
-from octupus.errors import EngineError
-from octupus.serve.config import EngineConfig, ServeConfig
-from octupus.serve.engine.plugin import VLLM_BACKEND_NAME, register
+from octupus.errors import EngineError, RequestError
+from octupus.serve.config import ServeConfig
+from octupus.serve.engine.adapters import Adapters, AdapterVersions
+from octupus.serve.engine.arguments import engine_arguments
+from octupus.serve.engine.continuation import EXISTING
+from octupus.serve.engine.placement import Placement
+from octupus.serve.engine.plugin import register
+from octupus.serve.engine.sampling import Generated, Sampling, TokenScores
+from octupus.serve.engine.start_errors import start_errors
+from octupus.telemetry import event
 
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
 
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are drawn, under vLLM's and OpenAI's names; the end token always ends the turn."""
-
-    max_tokens: int
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    seed: int | None = None
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
+logger = logging.getLogger("octupus.serve.engine.vllm_engine")
 
 
 class EngineDead(EngineError):
@@ -34,17 +37,24 @@ class EngineDead(EngineError):
 class Engine:
     """One vLLM engine."""
 
-    def __init__(self, config: ServeConfig, end_id: int, on_cpu: bool) -> None:
-        register()  # vLLM loads plugins in its processes; validation in this one needs it too
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
+    @classmethod
+    async def start(cls, config: ServeConfig, end_id: int, place: Placement) -> Engine:
+        """Start the engine's processes. Raises EngineError with the engine's own words when they do not come up."""
+        engine = cls(config, end_id, place)
+        with _engine_errors():
+            runners = await engine._llm.collective_rpc("octupus_install_continuation")
+        event(logger, "engine_started", model=config.model.source, model_runner=runners[0], workers=len(runners))
+        return engine
 
-        arguments = engine_arguments(config.engine, str(config.model.source), on_cpu)
-        try:
-            self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
-        except TypeError as error:
-            raise EngineError(f"engine_kwargs: {error}; vLLM's AsyncEngineArgs lists what it takes") from error
+    def __init__(self, config: ServeConfig, end_id: int, place: Placement) -> None:
+        with start_errors() as errors:
+            register()  # vLLM loads plugins in its processes; validation in this one needs it too
+            self._llm = _started(engine_arguments(config, place), errors.root_cause)
         self._end_id = end_id
+        adapters = Adapters(config.adapters.directory, config.adapters.max_lora_rank)
+        self._copies = tempfile.TemporaryDirectory(prefix="octupus-adapters-")
+        self._adapters = AdapterVersions(adapters, Path(self._copies.name))
+        self._loadable: set[int] = set()
 
     @property
     def max_model_len(self) -> int:
@@ -52,35 +62,84 @@ class Engine:
         return int(self._llm.model_config.max_model_len)
 
     async def generate(
-        self, request_id: str, prompt_ids: list[int], sampling: Sampling, spec: TurnSpec | None
-    ) -> AsyncIterator[tuple[list[int], str | None]]:
-        """Yield newly generated ids, and `stop` or `length` with the last ones.
+        self,
+        request_id: str,
+        prompt_ids: list[int],
+        sampling: Sampling,
+        spec: TurnSpec | None,
+        generated: Sequence[int] = (),
+        adapter: str | None = None,
+    ) -> AsyncGenerator[Generated, None]:
+        """Yield the tokens that follow `generated`, the part of the answer that exists already.
 
-        Closing the iterator aborts the request. Raises EngineDead, and EngineError when vLLM fails the request.
+        What `sampling` and `spec` limit is the whole answer. With a seed the tokens are those that an unbroken answer
+        would have had; see `continuation.py` for what that covers. Closing the iterator aborts the request. Raises
+        RequestError when vLLM or the adapter refuses the request, EngineDead, and EngineError when vLLM fails it.
         """
+        left = sampling.max_tokens - len(generated)
+        if left < 1 or self._end_id in generated[-1:]:
+            yield Generated([], "stop" if self._end_id in generated[-1:] else "length")
+            return
+        parameters = self._parameters(sampling, spec, generated)
+        lora = await self._lora(adapter)
+        told = bool(generated)
+        with _engine_errors():
+            outputs = self._llm.generate(
+                {"prompt_token_ids": [*prompt_ids, *generated]}, parameters, request_id, lora_request=lora
+            )
+            async with aclosing(outputs):
+                async for output in outputs:
+                    completion = output.outputs[0]
+                    reason = completion.finish_reason
+                    if reason not in (None, "stop", "length"):
+                        raise EngineError(f"vLLM ended request {request_id} with {reason!r}; its log says why")
+                    ids = list(completion.token_ids)
+                    scores = _scores(ids, completion.logprobs) if sampling.logprobs is not None else None
+                    yield Generated(ids, reason, scores, None if told else output.num_cached_tokens)
+                    told = True
+
+    def _parameters(self, sampling: Sampling, spec: TurnSpec | None, generated: Sequence[int]) -> Any:
+        """vLLM's SamplingParams for what is left of the answer."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-        from vllm.v1.engine.exceptions import EngineDeadError
 
-        parameters = SamplingParams(
-            **sampling.__dict__,
-            stop_token_ids=[self._end_id],
-            detokenize=False,
-            output_kind=RequestOutputKind.DELTA,
-            structured_outputs=StructuredOutputsParams(structural_tag=spec.to_json()) if spec else None,
-        )
-        try:
-            async for output in self._llm.generate({"prompt_token_ids": prompt_ids}, parameters, request_id):
-                completion = output.outputs[0]
-                reason = completion.finish_reason
-                if reason not in (None, "stop", "length"):
-                    raise EngineError(f"vLLM ended request {request_id} with {reason!r}; its log says why")
-                yield list(completion.token_ids), reason
-        except EngineDeadError as error:
-            raise EngineDead(str(error)) from error
+        if spec is not None and generated:
+            spec = replace(spec, generated=tuple(generated))
+        with _engine_errors():
+            return SamplingParams(
+                **vars(sampling)
+                | {"max_tokens": sampling.max_tokens - len(generated), "logit_bias": sampling.logit_bias or None},
+                stop_token_ids=[self._end_id],
+                detokenize=False,
+                output_kind=RequestOutputKind.DELTA,
+                structured_outputs=StructuredOutputsParams(structural_tag=spec.to_json()) if spec else None,
+                extra_args={EXISTING: len(generated)} if generated else None,
+            )
+
+    async def _lora(self, name: str | None) -> LoRARequest | None:
+        """vLLM's handle of an adapter, once it was seen to load."""
+        if name is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        version = self._adapters.version(name)
+        request = LoRARequest(version.name, version.identifier, str(version.path))
+        if version.identifier not in self._loadable:
+            # Loaded here and not with the request: what fails in the middle of a step ends the engine. vLLM raises
+            # the bare class Exception for a call that failed.
+            outcome: Any
+            (outcome,) = await asyncio.gather(self._llm.add_lora(request), return_exceptions=True)
+            with _engine_errors():
+                await self._llm.check_health()
+            if isinstance(outcome, BaseException):
+                raise RequestError(
+                    f"the adapter {name!r} cannot be loaded: {outcome}", "model", "adapter_not_servable"
+                ) from outcome
+            self._loadable.add(version.identifier)
+        return request
 
     async def scores(
-        self, request_id: str, prompt_ids: list[int], generated: list[int], count: int
+        self, request_id: str, prompt_ids: list[int], generated: list[int], count: int, adapter: str | None = None
     ) -> list[dict[int, float]]:
         """For each generated position, natural log probabilities of the `count` likeliest tokens and of the one there.
 
@@ -92,7 +151,6 @@ class Engine:
         """
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
-        from vllm.v1.engine.exceptions import EngineDeadError
 
         if not generated:
             return []
@@ -104,63 +162,67 @@ class Engine:
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
+        lora = await self._lora(adapter)
         scores: list[dict[int, float]] = []
-        read = [*prompt_ids, *generated[:-1]]
-        try:
-            async for output in self._llm.generate({"prompt_token_ids": read}, parameters, request_id):
+        read = {"prompt_token_ids": [*prompt_ids, *generated[:-1]]}
+        with _engine_errors():
+            async for output in self._llm.generate(read, parameters, request_id, lora_request=lora):
                 found = [*(output.prompt_logprobs or [])[len(prompt_ids) :], *(output.outputs[0].logprobs or [])]
                 scores = [{token: item.logprob for token, item in (place or {}).items()} for place in found]
-        except EngineDeadError as error:
-            raise EngineDead(str(error)) from error
         if len(scores) != len(generated):
             raise EngineError(f"vLLM scored {len(scores)} of {len(generated)} tokens of request {request_id}")
         return scores
 
-    def shutdown(self) -> None:
-        """End the engine's processes."""
-        self._llm.shutdown()
-
     async def check_health(self) -> None:
         """Raises EngineDead when the engine process is gone."""
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
+        with _engine_errors():
             await self._llm.check_health()
-        except EngineDeadError as error:
-            raise EngineDead(str(error)) from error
+
+    def shutdown(self) -> None:
+        """End the engine's processes. May be called more than once."""
+        self._llm.shutdown()
+        self._copies.cleanup()
 
 
-def engine_arguments(config: EngineConfig, source: str, on_cpu: bool) -> dict[str, Any]:
-    """Arguments of vLLM's AsyncEngineArgs."""
-    arguments: dict[str, Any] = {
-        "model": source,
-        "tensor_parallel_size": config.tensor_parallel_size,
-        "dtype": "float32" if on_cpu and config.dtype == "auto" else config.dtype,
-        "max_num_seqs": config.max_num_seqs,
-        "structured_outputs_config": {"backend": VLLM_BACKEND_NAME},
-        "enable_log_requests": False,
-        "disable_log_stats": True,
-    }
-    if config.max_model_len is not None:
-        arguments["max_model_len"] = config.max_model_len
-    if config.tensor_parallel_size > 1:
-        arguments["distributed_executor_backend"] = "mp"
-    if on_cpu:
-        arguments["enforce_eager"] = True
-    else:
-        arguments["gpu_memory_utilization"] = config.gpu_memory_utilization
-    return arguments | config.engine_kwargs
+def _started(arguments: dict[str, Any], root_cause: Any) -> Any:
+    """A running AsyncLLM. vLLM checks the values in its configuration classes before it starts a process."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    try:
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+    except (RuntimeError, ValueError, TypeError, OSError) as error:
+        cause = root_cause() or f"{type(error).__name__}: {error}"
+        raise EngineError(f"vLLM did not start: {cause}") from error
 
 
-def engine_environment(config: EngineConfig, on_cpu: bool) -> dict[str, str]:
-    """Environment variables that vLLM reads in the replica's process."""
-    if not on_cpu:
-        return {}
-    size = config.tensor_parallel_size
-    return {
-        "VLLM_CPU_KVCACHE_SPACE": str(config.cpu_kv_cache_gib),
-        # One core a rank; a single rank is left to the operating system.
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind" if size == 1 else "|".join(str(rank) for rank in range(size)),
-        "OMP_NUM_THREADS": "1" if size > 1 else str(min(os.cpu_count() or 1, 4)),
-        "VLLM_LOGGING_LEVEL": "WARNING",
-    }
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """vLLM's errors as octupus's."""
+    from vllm.exceptions import VLLMClientError
+    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+    try:
+        yield
+    except EngineDeadError as error:
+        raise EngineDead(str(error)) from error
+    except VLLMClientError as error:
+        # str(error) would repeat the value, such as all ids of a prompt.
+        parameter = getattr(error, "parameter", None)
+        raise RequestError(f"vLLM refuses the request: {error.args[0] if error.args else error}", parameter) from error
+    except EngineGenerateError as error:
+        raise EngineError(f"vLLM failed the request: {error.__cause__ or error}") from error
+
+
+def _scores(ids: Sequence[int], logprobs: Sequence[Mapping[int, Any]] | None) -> list[TokenScores]:
+    """One entry a token, from vLLM's; tokens that the constraint forbids are no alternatives."""
+    scores: list[TokenScores] = []
+    for token, place in zip(ids, logprobs or (), strict=True):
+        best = sorted(place.items(), key=lambda entry: (entry[1].rank, entry[0] != token))
+        scores.append(
+            [
+                (token, place[token].logprob),
+                *((other, item.logprob) for other, item in best if other != token and item.logprob > -math.inf),
+            ]
+        )
+    return scores

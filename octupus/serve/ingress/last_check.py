@@ -12,7 +12,7 @@ from octupus.schema.normal import normalise
 from octupus.schema.nullable import spelled_out
 from octupus.schema.patterns import parse_pattern
 from octupus.schema.validation import parse_arguments, parse_json, violations
-from octupus.serve.protocol.chat import ContentRule
+from octupus.serve.protocol.turn_request import ContentRule
 
 _CACHED_SCHEMAS = 1024
 

@@ -1,0 +1,118 @@
+"""Answers of /v1/completions: text without turns, as OpenAI's Completions writes it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from openai.types import Completion, CompletionChoice
+
+from octupus.chat.dialect import ContentDelta, Delta
+from octupus.chat.tokenizer import ChatTokenizer
+from octupus.serve.answers.answer import Answer, usage_of
+from octupus.serve.answers.chat import completion_usage
+from octupus.serve.answers.logprobs import TokenTexts, completion_logprobs
+
+
+class TextParser:
+    """A TurnParser without turns: all text is content; control tokens are counted and not shown."""
+
+    malformed: str | None = None
+
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
+        self._control = set(tokenizer.control_tokens.values())
+        self._stream = tokenizer.text_stream()
+
+    def push(self, ids: Sequence[int]) -> list[Delta]:
+        """See TurnParser.push."""
+        return _content("".join(self._stream.push(token_id) for token_id in ids if token_id not in self._control))
+
+    def finish(self) -> list[Delta]:
+        """See TurnParser.finish."""
+        return _content(self._stream.finish())
+
+
+class TextWriter:
+    """Writes the answers of one request; `choices` of them in a row answer the same prompt."""
+
+    def __init__(
+        self,
+        model: str,
+        answers: Sequence[Answer],
+        choices: int,
+        echoed: Sequence[str],
+        texts: TokenTexts | None = None,
+    ) -> None:
+        """`echoed` is what stands in front of each answer; `texts` is given where scores were asked for."""
+        self.id = f"cmpl-{uuid.uuid4().hex}"
+        self._model = model
+        self._created = int(time.time())
+        self._answers = answers
+        self._choices = choices
+        self._echoed = echoed
+        self._texts = texts
+        self._written = [(0, 0)] * len(answers)
+
+    def completion(self) -> Completion:
+        """The whole answers."""
+        written = [
+            self._choice(answer, self._echoed[answer.index] + _text(answer), answer.finish_reason, 0)
+            for answer in self._answers
+        ]
+        return self._completion(written, usage=completion_usage(usage_of(self._answers, self._choices)))
+
+    def first_chunk(self, answer: Answer) -> Completion | None:
+        """What opens an answer's stream: the echoed prompt, where there is one."""
+        echoed = self._echoed[answer.index]
+        return self._completion([self._choice(answer, echoed, None, None)]) if echoed else None
+
+    def chunks(self, answer: Answer, deltas: Sequence[Delta]) -> list[Completion]:
+        """What has been added to an answer."""
+        text = "".join(delta.text for delta in deltas if isinstance(delta, ContentDelta))
+        return [self._completion([self._next_choice(answer, text, None)])] if text else []
+
+    def last_chunk(self, answer: Answer) -> Completion:
+        """What tells why an answer's stream ends."""
+        return self._completion([self._next_choice(answer, "", answer.finish_reason)])
+
+    def usage_chunk(self) -> Completion:
+        """The counts, for clients that ask for them with `stream_options`."""
+        return self._completion([], usage=completion_usage(usage_of(self._answers, self._choices)))
+
+    def _next_choice(self, answer: Answer, text: str, finish_reason: str | None) -> CompletionChoice:
+        tokens, characters = self._written[answer.index]
+        choice = self._choice(answer, text, finish_reason, tokens, characters)
+        self._written[answer.index] = (len(answer.content_scores), characters + len(text))
+        return choice
+
+    def _choice(
+        self, answer: Answer, text: str, finish_reason: str | None, scored: int | None, offset: int = 0
+    ) -> CompletionChoice:
+        """`scored` is the first token whose scores are told here; None tells none."""
+        fields: dict[str, Any] = {"index": answer.index, "text": text, "finish_reason": finish_reason, "logprobs": None}
+        if self._texts is not None and scored is not None and answer.content_scores[scored:]:
+            begin = offset + len(self._echoed[answer.index])
+            fields["logprobs"] = completion_logprobs(answer.content_scores[scored:], self._texts, begin)
+        # A chunk before the last has no reason, which OpenAI's type does not know of.
+        return CompletionChoice.model_construct(_fields_set=None, **fields)
+
+    def _completion(self, choices: list[CompletionChoice], **fields: Any) -> Completion:
+        return Completion.model_construct(
+            _fields_set=None,
+            id=self.id,
+            object="text_completion",
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            **fields,
+        )
+
+
+def _text(answer: Answer) -> str:
+    return answer.message.content or ""
+
+
+def _content(text: str) -> list[Delta]:
+    return [ContentDelta(text)] if text else []

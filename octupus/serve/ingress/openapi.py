@@ -1,0 +1,54 @@
+"""The OpenAPI document: request bodies are read by octupus itself, so FastAPI must be told what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+_REFERENCE = "#/components/schemas/{model}"
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+_FAILURES = ("400", "401", "404", "405", "408", "413", "422", "429", "500", "503")
+
+
+def described(body: type[BaseModel]) -> dict[str, Any]:
+    """The part of an operation that says what its body is."""
+    schema = {"$ref": _REFERENCE.format(model=body.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def openapi_of(api: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any]:
+    """The document of `api` with the schemas of `bodies`, and of errors, which look alike everywhere."""
+    if api.openapi_schema is None:
+        document = get_openapi(title=api.title, version=api.version, routes=api.routes)
+        _, definitions = models_json_schema([(body, "validation") for body in bodies], ref_template=_REFERENCE)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas |= definitions.get("$defs", {}) | {"Error": _ERROR}
+        failure = {
+            "description": "An error in OpenAI's envelope.",
+            "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Error")}}},
+        }
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["responses"] |= dict.fromkeys(_FAILURES, failure)
+        api.openapi_schema = document
+    return api.openapi_schema
