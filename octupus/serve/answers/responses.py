@@ -17,6 +17,8 @@ from openai.types.responses import (
     ResponseIncompleteEvent,
     ResponseInProgressEvent,
     ResponseOutputItem,
+    ResponseOutputItemAddedEvent,
+    ResponseOutputItemDoneEvent,
     ResponseOutputMessage,
     ResponseStatus,
     ResponseStreamEvent,
@@ -181,11 +183,26 @@ class ResponseWriter:
         new = self._answer.content_scores[self._scored :]
         if self._texts is None or not new:
             return []
-        pass
+        self._scored += len(new)
         return [token.model_dump() for token in chat_logprobs(new, self._texts).content or ()]
 
     def _number(self) -> int:
         return next(self._numbers)
+
+
+def build_types() -> None:
+    """Build the package's larger models, which it leaves to their first use: seconds that no request should wait."""
+    for model in (
+        Response,
+        ResponseCreatedEvent,
+        ResponseInProgressEvent,
+        ResponseOutputItemAddedEvent,
+        ResponseOutputItemDoneEvent,
+        ResponseCompletedEvent,
+        ResponseIncompleteEvent,
+        ResponseFailedEvent,
+    ):
+        model.model_rebuild()
 
 
 def response_usage(usage: Usage) -> ResponseUsage:

@@ -19,6 +19,7 @@ from octupus.serve.ingress.openapi import described, openapi_of
 from octupus.serve.ingress.record import CLIENT_CLOSED_REQUEST
 from octupus.serve.ingress.scrape import CONTENT_TYPE
 from octupus.serve.ingress.service import Service
+from octupus.serve.page.files import HEADERS, PageFile, page_files
 from octupus.serve.protocol.chat import ChatRequest
 from octupus.serve.protocol.completions import CompletionRequest
 from octupus.serve.protocol.responses import ResponsesRequest
@@ -30,8 +31,8 @@ logger = logging.getLogger("octupus.serve.ingress")
 Route = Callable[[Request], Awaitable[Response]]
 
 
-def build_api(service: Service, scrape: Callable[[], Awaitable[str]]) -> FastAPI:
-    """The application. `scrape` gives the text of /metrics."""
+def build_api(service: Service, scrape: Callable[[], Awaitable[str]], page: bool) -> FastAPI:
+    """The application. `scrape` gives the text of /metrics; `page` says whether the one for people stands at /."""
     api = FastAPI(title="octupus", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     posts: tuple[tuple[str, Route, type[BaseModel], str], ...] = (
         ("/chat/completions", service.chat_completions, ChatRequest, "OpenAI's Chat Completions."),
@@ -45,6 +46,8 @@ def build_api(service: Service, scrape: Callable[[], Awaitable[str]]) -> FastAPI
     _add(api, "/models", _models(service), "GET", "The models served: the base model and its adapters.")
     _add(api, "/models/{model:path}", _model(service), "GET", "One model.")
     _add(api, "/health", _health, "GET", "Answers once requests are served.")
+    if page:
+        _add_page(api)
     _add(api, "/metrics", _metrics(scrape), "GET", "Metrics in Prometheus's text format.")
     bodies = [body for _, _, body, _ in posts]
     api.openapi = lambda: openapi_of(api, bodies)  # type: ignore[method-assign]
@@ -65,6 +68,18 @@ def _add(
             response_model=None,
             operation_id=f"{method.lower()}{prefix}{path}",
         )
+
+
+def _add_page(api: FastAPI) -> None:
+    for path, file in page_files().items():
+        api.add_api_route(path, _file(file), include_in_schema=False, methods=["GET"])
+
+
+def _file(file: PageFile) -> Route:
+    async def answer(request: Request) -> Response:
+        return Response(file.body, headers=HEADERS, media_type=file.media_type)
+
+    return answer
 
 
 def _models(service: Service) -> Route:

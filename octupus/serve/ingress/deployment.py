@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from ray.serve.handle import DeploymentHandle
 
 from octupus.chat.registry import model_chat
+from octupus.serve.answers.responses import build_types
 from octupus.serve.config import ServeConfig
 from octupus.serve.ingress.api import build_api
 from octupus.serve.ingress.edge import Edge, EdgeMiddleware
@@ -29,7 +30,8 @@ class Ingress:
         max_model_len = await replicas.max_model_len()
         # Off the loop: tables of the whole vocabulary are built.
         service = await asyncio.to_thread(Service, config, chat, replicas, max_model_len)
-        self._api = build_api(service, metrics_text)
+        await asyncio.to_thread(build_types)
+        self._api = build_api(service, metrics_text, config.access.page)
         self._api.add_middleware(EdgeMiddleware, edge=lambda: edge)
 
     async def __serve_build_asgi_app__(self) -> FastAPI:

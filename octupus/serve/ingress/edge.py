@@ -16,6 +16,7 @@ from octupus.errors import RequestError
 from octupus.serve.answers.events import error_json, request_error_envelope
 from octupus.serve.config import ServeConfig
 from octupus.serve.ingress.access_log import AccessLog
+from octupus.serve.ingress.connection import ClientGoneError
 from octupus.serve.ingress.exchange import Exchange
 from octupus.serve.ingress.gate import Gate, active_limit
 from octupus.serve.ingress.keys import ApiKeys
@@ -119,7 +120,10 @@ class Edge:
             if not exchange.begun:
                 # Nobody reads it; a server that was given no answer at all would log a failure.
                 await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
-        except Exception:
+        except Exception as error:
+            if exchange.disconnected and isinstance(error.__cause__, ClientGoneError):
+                # Starlette's words for an exception that it has a handler for, but too late for an answer.
+                return
             logger.exception("request_failed id=%s route=%s", record.request_id, record.route)
             record.outcome = Outcome.FAILED
             if exchange.begun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ray.exceptions import RayError
 from starlette.types import Message, Receive, Send
 
 from octupus.errors import RequestError
@@ -33,7 +34,7 @@ class Exchange:
 
     async def receive(self) -> Message:
         """The server's next message. Raises RequestError 408 when the body does not arrive in time."""
-        message = await (self._receive() if self._body_whole or self.begun else self._receive_in_time())
+        message = await (self._receive_message() if self._body_whole or self.begun else self._receive_in_time())
         if message["type"] == "http.request":
             self._body_whole = not message.get("more_body", False)
         elif message["type"] == "http.disconnect" and not self.complete:
@@ -54,13 +55,20 @@ class Exchange:
             self.complete = not self.disconnected
         await self._send(message)
 
+    async def _receive_message(self) -> Message:
+        try:
+            return await self._receive()
+        except RayError:
+            # Serve cancels its own fetching of messages when a client goes, and at times that is told first.
+            return {"type": "http.disconnect"}
+
     async def _receive_in_time(self) -> Message:
         try:
             async with asyncio.timeout_at(self._deadline):
-                return await self._receive()
+                return await self._receive_message()
         except TimeoutError:
             if self.begun:
-                return await self._receive()
+                return await self._receive_message()
             raise RequestError(
                 f"the request's body did not arrive within {self._body_timeout_s:g} s", code="timeout", status=408
             ) from None

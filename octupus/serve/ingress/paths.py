@@ -7,7 +7,7 @@ from typing import Any
 
 GENERATING = frozenset({"/chat/completions", "/completions", "/responses"})
 
-_PLAIN = GENERATING | {"/", "/models", "/tokenize", "/detokenize", "/tools:check", "/health", "/metrics"}
+_PLAIN = GENERATING | {"/", "/models", "/tokenize", "/detokenize", "/tools:check", "/health", "/metrics", "/openapi.json"}
 _WITH_REST = {"/models/": "/models/{model}", "/page/": "/page/{file}"}
 
 

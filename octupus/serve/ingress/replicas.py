@@ -50,7 +50,9 @@ class ServeReplicas:
     async def scores(self, job: Job, generated: Sequence[int], count: int) -> list[dict[int, float]]:
         """See Engine.scores. Raises EngineError."""
         try:
-            scores: list[dict[int, float]] = await self._scores.remote(list(job.prompt_ids), list(generated), count)
+            scores: list[dict[int, float]] = await self._scores.remote(
+                list(job.prompt_ids), list(generated), count, job.adapter
+            )
         except _FAILURES as error:
             raise _translated(error) from error
         return scores
@@ -63,10 +65,11 @@ def _translated(error: BaseException) -> BaseException:
             return error  # the client is gone
         # Serve cancels what a replica still answers when its time to drain is over.
         return ReplicaLostError("the replica was stopped", died=False)
-    if isinstance(error, EngineError):
-        return EngineError(str(error.__cause__ or error))
     if isinstance(error, RayTaskError):
-        return EngineError(f"the replica failed: {error.cause!r}")
+        # What the replica itself raised; another one would raise it too.
+        cause = error.cause
+        known = isinstance(cause, RequestError | EngineError)
+        return cause if known else EngineError(f"the replica failed: {cause!r}")
     if isinstance(error, BackPressureError):
         return RequestError("all replicas are busy; ask again", code="overloaded", status=429)
     first_line = str(error).partition("\n")[0]

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from octupus.errors import RequestError
 from octupus.serve.protocol.fields import Input
 from octupus.serve.protocol.turn_request import Draw
 
@@ -15,6 +14,7 @@ MAX_STOPS = 16
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
+TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 StopText = Annotated[str, Field(min_length=1)]
 Stop = StopText | Annotated[list[StopText], Field(max_length=MAX_STOPS)] | None
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -41,7 +41,7 @@ class Drawing(Input):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
-    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None = None
+    logit_bias: dict[TokenId, Annotated[float, Field(ge=-100, le=100)]] | None = None
     """By token id."""
     stop: Stop = None
     user: str | None = None
@@ -59,7 +59,7 @@ class Drawing(Input):
             presence_penalty=self.presence_penalty,
             frequency_penalty=self.frequency_penalty,
             repetition_penalty=self.repetition_penalty,
-            logit_bias=token_biases(self.logit_bias),
+            logit_bias={int(token_id): bias for token_id, bias in (self.logit_bias or {}).items()},
         )
 
     @property
@@ -82,13 +82,3 @@ class Constraining(Input):
 def thinks(effort: str | None) -> bool:
     """Whether a `reasoning_effort` asks for thinking; how much of it is the model's own choice."""
     return effort not in ("none", "minimal")
-
-
-def token_biases(biases: dict[str, float] | None) -> dict[int, float]:
-    """`logit_bias` by token id. Raises RequestError where a key is no number."""
-    result: dict[int, float] = {}
-    for key, bias in (biases or {}).items():
-        if not (key.isascii() and key.isdigit() and len(key) < 10):
-            raise RequestError(f"logit_bias: {key!r} is no token id", "logit_bias")
-        result[int(key)] = bias
-    return result

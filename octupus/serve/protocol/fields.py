@@ -13,6 +13,7 @@ from octupus.errors import RequestError
 from octupus.schema.validation import parse_json
 
 _FIELD_NAME = re.compile(r"[a-z_]+")
+_PLAIN_TYPES = {"str", "int", "float", "bool", "list", "dict"}
 
 
 class Input(BaseModel):
@@ -57,5 +58,9 @@ def _refuse_lone_surrogates(value: Any) -> None:
 
 
 def _path(location: Sequence[Any]) -> str:
-    # pydantic puts the names of a union's members into the path; they hold capitals or brackets.
-    return ".".join(str(part) for part in location if isinstance(part, int) or _FIELD_NAME.fullmatch(str(part)))
+    # pydantic puts the names of a union's members into the path: plain types, or names with capitals or brackets.
+    return ".".join(
+        str(part)
+        for place, part in enumerate(location)
+        if isinstance(part, int) or (_FIELD_NAME.fullmatch(part) and not (place and part in _PLAIN_TYPES))
+    )

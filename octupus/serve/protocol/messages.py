@@ -14,6 +14,8 @@ class TextPart(Input):
 
     type: Literal["text", "input_text", "output_text", "refusal"]
     text: str = ""
+    refusal: str = ""
+    """The text of a refusal."""
 
 
 class InputFunctionCall(Input):
@@ -41,7 +43,7 @@ class InputMessage(Input):
 
 def text_of(content: str | Sequence[TextPart] | None) -> str | None:
     """The text of a message's content."""
-    return content if content is None or isinstance(content, str) else "".join(part.text for part in content)
+    return content if content is None or isinstance(content, str) else "".join(part.refusal or part.text for part in content)
 
 
 def message_of(message: InputMessage) -> Message:

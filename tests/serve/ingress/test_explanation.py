@@ -2,31 +2,14 @@
 
 import json
 
-import pytest
-
 from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.decoding.spec import TurnSpec
 from octupus.decoding.turn_factory import TurnFactory
 from octupus.decoding.vocabulary import TokenVocabulary
-from octupus.errors import RequestError
+from octupus.serve.engine.sampling import Sampling
 from octupus.serve.ingress.admission import Admitted
-from octupus.serve.engine.vllm_engine import Sampling
-from octupus.serve.ingress.explanation import explanation_of, refuse_unexplainable
-from octupus.serve.protocol.chat import ChatRequest, parse_chat_request
-
-
-def request(**fields: object) -> ChatRequest:
-    messages = [{"role": "user", "content": "hello"}]
-    return parse_chat_request(json.dumps({"model": "octupus", "messages": messages, **fields}).encode())
-
-
-def test_only_a_constraint_can_be_explained() -> None:
-    refuse_unexplainable(request(explain=True))
-    refuse_unexplainable(request(constrained=False))
-    with pytest.raises(RequestError, match="constrained is false") as raised:
-        refuse_unexplainable(request(explain=True, constrained=False))
-    assert raised.value.parameter == "explain"
+from octupus.serve.ingress.explanation import explanation_of
 
 
 def test_an_answer_is_explained_as_plain_json(tokenizer: ChatTokenizer) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from octupus.errors import RequestError
-from octupus.serve.protocol.chat import ToolChoice, content_rule_of, conversation_of, parse_chat_request, tool_choice_of
+from octupus.serve.protocol.chat import conversation_of, parse_chat_request, turn_request_of
+from octupus.serve.protocol.turn_request import ToolChoice
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
 
@@ -55,9 +56,17 @@ def test_messages_come_back_as_clients_send_them() -> None:
         ({"temperature": 3}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"tool_choice": "sometimes"}, "tool_choice"),
-        ({"n": 2}, "n"),
-        ({"stop": ["\n"]}, "stop"),
-        ({"logprobs": True}, "logprobs"),
+        ({"n": 0}, "n"),
+        ({"n": "2"}, "n"),
+        ({"stop": [""]}, "stop"),
+        ({"stop": ["a"] * 17}, "stop"),
+        ({"stream": "yes"}, "stream"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"metadata": {"a": "b" * 513}}, "metadata"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"reasoning_effort": "much"}, "reasoning_effort"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"max_tool_calls": 0}, "max_tool_calls"),
         ({"seed": 2**70}, "seed"),
@@ -119,8 +128,7 @@ def allowed(mode: str, *names: str) -> dict[str, Any]:
     ],
 )
 def test_tool_choice(fields: dict[str, Any], expected: ToolChoice) -> None:
-    request = parse_chat_request(body(**fields))
-    assert tool_choice_of(request, conversation_of(request, 8).tools) == expected
+    assert turn_request_of(parse_chat_request(body(**fields)), 8).tool_choice == expected
 
 
 @pytest.mark.parametrize(
@@ -139,7 +147,7 @@ def test_tool_choice(fields: dict[str, Any], expected: ToolChoice) -> None:
     ],
 )
 def test_what_content_must_be(fields: dict[str, Any], expected: Any) -> None:
-    rule = content_rule_of(parse_chat_request(body(**fields)))
+    rule = turn_request_of(parse_chat_request(body(**fields)), 8).content
     assert (rule and (rule.schema, rule.regex, rule.choices)) == expected
 
 
@@ -155,7 +163,7 @@ def test_what_content_must_be(fields: dict[str, Any], expected: Any) -> None:
 )
 def test_contradictory_rules_for_content_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
-        content_rule_of(parse_chat_request(body(**fields)))
+        turn_request_of(parse_chat_request(body(**fields)), 8)
 
 
 def test_a_body_deeper_than_any_schema_may_be_is_refused() -> None:
@@ -173,5 +181,29 @@ def test_a_body_deeper_than_any_schema_may_be_is_refused() -> None:
 def test_a_choice_that_no_tool_answers_is_refused(fields: dict[str, Any]) -> None:
     request = parse_chat_request(body(**fields))
     with pytest.raises(RequestError) as refused:
-        tool_choice_of(request, conversation_of(request, 8).tools)
+        turn_request_of(request, 8)
     assert refused.value.parameter == "tool_choice"
+
+
+def test_how_tokens_are_drawn() -> None:
+    given = {"temperature": 0.5, "top_p": 0.9, "top_k": 5, "min_p": 0.1, "seed": -3, "repetition_penalty": 1.1}
+    more = {"stop": "x", "n": 3, "logprobs": True, "top_logprobs": 4, "logit_bias": {"7": -100}, "max_tokens": 9}
+    asked = turn_request_of(parse_chat_request(body(**given, **more, max_completion_tokens=5)), 8)
+    assert {name: getattr(asked.draw, name) for name in given} == given
+    assert asked.draw.logit_bias == {7: -100.0}
+    assert (asked.stop, asked.choices, asked.logprobs, asked.max_tokens) == (("x",), 3, 4, 5)
+    assert asked.fields.max_tokens == "max_completion_tokens"
+    plain = turn_request_of(parse_chat_request(body(stop=["a", "b"], logprobs=True)), 8)
+    assert (plain.stop, plain.logprobs, plain.choices, plain.max_tokens) == (("a", "b"), 0, 1, None)
+
+
+@pytest.mark.parametrize(("effort", "thinks"), [(None, True), ("none", False), ("minimal", False), ("high", True)])
+def test_reasoning_effort(effort: str | None, thinks: bool) -> None:
+    assert turn_request_of(parse_chat_request(body(reasoning_effort=effort)), 8).thinking is thinks
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(RequestError, match="ud800"):
+        parse_chat_request(b'{"model": "m", "messages": [{"role": "user", "content": "a\\ud800b"}]}')
+    pair = b'{"model": "m", "messages": [{"role": "user", "content": "\\ud83d\\ude00"}]}'
+    assert parse_chat_request(pair).messages[0].content == "\N{GRINNING FACE}"
