@@ -4,6 +4,7 @@ octupus quickstart        train, serve and ask a small model on this machine
 octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
 octupus explain FILE      send a request, and show what the constraint did to the answer
+octupus chat              talk to an endpoint, with tools that run here
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
 """
@@ -100,6 +101,30 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print the explanation as JSON")
     explain.set_defaults(run=_explain)
 
+    chat = commands.add_parser(
+        "chat",
+        help="talk to an endpoint, with tools that run here",
+        description="Answers stream as they are generated, calls as name(arguments). Each public function of "
+        "--python-tools, with type hints and a docstring, is a tool that runs here once you allow it; results of "
+        "--tools are typed in. /help lists the commands. An API key is read from the environment, OPENAI_API_KEY.",
+    )
+    chat.add_argument("--url", default="http://127.0.0.1:8000/v1", help="where octupus is served (%(default)s)")
+    chat.add_argument("--model", help="name of a served model; the first one where none is named")
+    chat.add_argument("--tools", type=Path, metavar="FILE", help="JSON: a list of tools, as in a request")
+    chat.add_argument(
+        "--python-tools", "--python_tools", type=Path, metavar="FILE", help="Python file whose functions are tools"
+    )
+    chat.add_argument("--system", metavar="TEXT", help="the system message")
+    chat.add_argument("--temperature", type=float, help="as in a request")
+    chat.add_argument("--max-tokens", "--max_tokens", type=int, metavar="N", help="longest answer in tokens")
+    chat.add_argument("--seed", type=int, help="makes answers repeatable")
+    chat.add_argument("--once", metavar="PROMPT", help="ask this alone, and end")
+    chat.add_argument("--yes", action="store_true", help="run tools without asking")
+    chat.add_argument(
+        "--max-rounds", "--max_rounds", type=int, default=8, metavar="N", help="most requests a prompt (%(default)s)"
+    )
+    chat.set_defaults(run=_chat)
+
     plan = commands.add_parser(
         "plan",
         help="say what a training stage needs, and whether it fits a GPU",
@@ -164,6 +189,25 @@ def _explain(parsed: argparse.Namespace) -> int:
     from octupus.explain import ExplainOptions, explain
 
     return explain(ExplainOptions(parsed.file, parsed.url, parsed.json))
+
+
+def _chat(parsed: argparse.Namespace) -> int:
+    from octupus.talk.command import ChatOptions, chat
+
+    options = ChatOptions(
+        url=parsed.url,
+        model=parsed.model,
+        tools=parsed.tools,
+        python_tools=parsed.python_tools,
+        system=parsed.system,
+        temperature=parsed.temperature,
+        max_tokens=parsed.max_tokens,
+        seed=parsed.seed,
+        once=parsed.once,
+        yes=parsed.yes,
+        max_rounds=parsed.max_rounds,
+    )
+    return chat(options)
 
 
 def _plan(parsed: argparse.Namespace) -> int:

@@ -72,7 +72,7 @@ def _add(
 
 def _add_page(api: FastAPI) -> None:
     for path, file in page_files().items():
-        api.add_api_route(path, _file(file), include_in_schema=False, methods=["GET"])
+        api.add_api_route(path, _file(file), include_in_schema=False, methods=["GET", "HEAD"])
 
 
 def _file(file: PageFile) -> Route:

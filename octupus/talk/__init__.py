@@ -1,0 +1,1 @@
+"""Talking to an endpoint in the terminal: `octupus chat`."""
