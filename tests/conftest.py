@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -11,6 +12,10 @@ from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
 
 from .teacher_server import TeacherServer
+
+# How long an example takes says more about the machine's load than about the code.
+hypothesis.settings.register_profile("octupus", deadline=None)
+hypothesis.settings.load_profile("octupus")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -64,7 +64,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they or the client end."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with while_connected(receive), aclosing(self._events) as events:
-            async for event in events:
-                await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        # The edge sees that the client is gone, and Starlette takes no error from a response that has begun.
+        with suppress(ClientGoneError):
+            async with while_connected(receive), aclosing(self._events) as events:
+                async for event in events:
+                    await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

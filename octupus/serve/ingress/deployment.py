@@ -11,6 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from octupus.chat.registry import model_chat
 from octupus.serve.answers.responses import build_types
 from octupus.serve.config import ServeConfig
+from octupus.serve.ingress.access_log import configure_access_log
 from octupus.serve.ingress.api import build_api
 from octupus.serve.ingress.edge import Edge, EdgeMiddleware
 from octupus.serve.ingress.replicas import ServeReplicas
@@ -24,6 +25,7 @@ class Ingress:
 
     async def __init__(self, config: ServeConfig, engine: DeploymentHandle) -> None:  # type: ignore[misc]  # Serve awaits it
         configure_logging()
+        configure_access_log()
         edge = Edge.from_config(config, os.environ)
         replicas = ServeReplicas(engine)
         chat = model_chat(config.model.source)

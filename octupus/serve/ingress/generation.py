@@ -57,7 +57,7 @@ class Replicas(Protocol):
         ...
 
     async def scores(self, job: Job, generated: Sequence[int], count: int) -> list[dict[int, float]]:
-        """See Engine.scores. Raises EngineError."""
+        """See Engine.scores. Raises ReplicaLostError, and EngineError."""
         ...
 
 
@@ -74,15 +74,12 @@ async def generate(
     after a loss, or when replica after replica dies under it without a new token.
     """
     ids: list[int] = []
-    deaths = 0
-    pause = FIRST_PAUSE_S
-    deadline: float | None = None
-    clock = asyncio.get_running_loop().time
+    patience = _Patience(failover_timeout_s)
     while True:
         try:
             async with aclosing(replicas.generate(job, ids)) as stream:
-                while (item := await before(deadline, anext(stream, None))) is not None:
-                    deadline, deaths, pause = None, 0, FIRST_PAUSE_S
+                while (item := await before(patience.deadline, anext(stream, None))) is not None:
+                    patience.restore()
                     ids += item.ids
                     yield item
                     if item.finish_reason is not None:
@@ -95,14 +92,56 @@ async def generate(
             if reason is not None:  # only the reason was lost
                 yield Generated([], reason)
                 return
-            deaths += isinstance(error, ReplicaLostError) and error.died
-            if deaths >= DEATHS_WITHOUT_PROGRESS:
-                raise EngineError(f"{deaths} replicas died under this request; it is not tried again") from error
-            deadline = clock() + failover_timeout_s if deadline is None else deadline
-            if clock() + pause > deadline:
-                raise EngineError(f"no replica went on within {failover_timeout_s:g} s: {error}") from error
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            await patience.wait(error)
+
+
+async def scores(
+    replicas: Replicas,
+    job: Job,
+    generated: Sequence[int],
+    count: int,
+    failover_timeout_s: float,
+    on_failover: Callable[[], None] = lambda: None,
+) -> list[dict[int, float]]:
+    """The scores of a whole answer (see Engine.scores), asked for elsewhere when a replica is lost over them.
+
+    Raises EngineError as `generate` does.
+    """
+    patience = _Patience(failover_timeout_s)
+    while True:
+        try:
+            return await before(patience.deadline, replicas.scores(job, generated, count))
+        except (ReplicaLostError, DeadlineError) as error:
+            on_failover()
+            event(logger, "failover", id=job.request_id, scores=len(generated), reason=error)
+            await patience.wait(error)
+
+
+class _Patience:
+    """How long a request goes on trying, since it last got anywhere."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self.restore()
+
+    def restore(self) -> None:
+        """Tokens came."""
+        self.deadline: float | None = None
+        """When the next tokens must be here, by the event loop's clock."""
+        self._deaths = 0
+        self._pause = FIRST_PAUSE_S
+
+    async def wait(self, error: ReplicaLostError | DeadlineError) -> None:
+        """Pause before the next try. Raises EngineError when there is to be none."""
+        clock = asyncio.get_running_loop().time
+        self._deaths += isinstance(error, ReplicaLostError) and error.died
+        if self._deaths >= DEATHS_WITHOUT_PROGRESS:
+            raise EngineError(f"{self._deaths} replicas died under this request; it is not tried again") from error
+        self.deadline = clock() + self._timeout_s if self.deadline is None else self.deadline
+        if clock() + self._pause > self.deadline:
+            raise EngineError(f"no replica went on within {self._timeout_s:g} s: {error}") from error
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_S)
 
 
 def _finished(ids: Sequence[int], end_id: int, max_tokens: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+
+from octupus.serve.ingress.paths import GENERATING
 
 _REFERENCE = "#/components/schemas/{model}"
 _ERROR = {
@@ -47,8 +50,25 @@ def openapi_of(api: FastAPI, bodies: Sequence[type[BaseModel]]) -> dict[str, Any
             "description": "An error in OpenAI's envelope.",
             "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Error")}}},
         }
-        for path in document["paths"].values():
-            for operation in path.values():
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                operation["parameters"] = _parameters(path)
+                operation["responses"]["200"]["content"] = _content(path)
                 operation["responses"] |= dict.fromkeys(_FAILURES, failure)
         api.openapi_schema = document
     return api.openapi_schema
+
+
+def _parameters(path: str) -> list[dict[str, Any]]:
+    """Those of the path itself; there are no others."""
+    schema = {"type": "string", "minLength": 1}
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in re.findall(r"{(\w+)}", path)]
+
+
+def _content(path: str) -> dict[str, Any]:
+    """What a successful answer is, by media type."""
+    route = path.removeprefix("/v1")
+    if route == "/metrics":
+        return {"text/plain": {"schema": {"type": "string"}}}
+    whole = {"application/json": {"schema": {"type": "object"}}}
+    return whole | {"text/event-stream": {"schema": {"type": "string"}}} if route in GENERATING else whole

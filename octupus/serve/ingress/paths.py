@@ -7,7 +7,8 @@ from typing import Any
 
 GENERATING = frozenset({"/chat/completions", "/completions", "/responses"})
 
-_PLAIN = GENERATING | {"/", "/models", "/tokenize", "/detokenize", "/tools:check", "/health", "/metrics", "/openapi.json"}
+_OTHERS = "/ /models /tokenize /detokenize /tools:check /health /metrics /openapi.json"
+_PLAIN = GENERATING | set(_OTHERS.split())
 _WITH_REST = {"/models/": "/models/{model}", "/page/": "/page/{file}"}
 
 

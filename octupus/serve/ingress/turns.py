@@ -14,7 +14,7 @@ from octupus.serve.answers.answer import Answer
 from octupus.serve.answers.text import TextParser
 from octupus.serve.ingress.admission import Admitted
 from octupus.serve.ingress.explanation import SCORED_TOKENS, explanation_of
-from octupus.serve.ingress.generation import Job, Replicas, generate
+from octupus.serve.ingress.generation import Job, Replicas, generate, scores
 from octupus.serve.ingress.last_check import invalid_calls, invalid_content
 from octupus.telemetry import event
 
@@ -68,9 +68,11 @@ class Turn:
     async def explain(self) -> None:
         """Note how the constraint acted: the engine reads the answer once more."""
         answer = self.answers[0]
-        scores = await self._replicas.scores(self._job(0), answer.ids, SCORED_TOKENS)
+        found = await scores(
+            self._replicas, self._job(0), answer.ids, SCORED_TOKENS, self._failover_timeout_s, self._on_failover
+        )
         # Off the loop: every mask of the turn is made again.
-        answer.notes["explanation"] = await asyncio.to_thread(explanation_of, self.admitted, answer.ids, scores)
+        answer.notes["explanation"] = await asyncio.to_thread(explanation_of, self.admitted, answer.ids, found)
 
     def _answer(self, index: int) -> Answer:
         tokenizer, admitted = self._chat.tokenizer, self.admitted

@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.errors import RequestError
 from octupus.serve.answers.events import error_envelope, error_json, request_error_envelope, sse_error
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()), st.none() | st.text(st.characters()))
 def test_an_error_event_is_one_event_whatever_its_message_holds(message: str, code: str | None) -> None:
     envelope = error_envelope(message, "server_error", code=code)

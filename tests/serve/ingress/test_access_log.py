@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.serve.config import ObservabilityConfig
@@ -18,6 +18,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(ODD, ODD, VALUES, st.booleans())
 def test_it_is_always_one_line_of_json(model: str, reason: str, texts: Any, asked: bool) -> None:
     record = RequestRecord("id", model=model, finish_reasons=[reason], texts={"prompt": texts, "secret": "SECRET"})

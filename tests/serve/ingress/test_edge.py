@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from hypothesis import given
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.exceptions import TaskCancelledError
 from ray.serve._private.http_util import RequestIdMiddleware
@@ -24,6 +24,7 @@ from ray.serve._private.http_util import RequestIdMiddleware
 from octupus.errors import RequestError
 from octupus.serve.config import AccessConfig, LimitsConfig, ModelConfig, ObservabilityConfig, ServeConfig
 from octupus.serve.ingress.access_log import AccessLog
+from octupus.serve.ingress.connection import ClientGoneError, EventStream
 from octupus.serve.ingress.edge import Edge, EdgeMiddleware
 from octupus.serve.ingress.gate import Gate
 from octupus.serve.ingress.keys import ApiKeys
@@ -103,24 +104,32 @@ def application() -> FastAPI:
         record_of(request.scope).prompt_tokens = len(body)
         return JSONResponse({"bytes": len(body), "same": request.state.record is record_of(request.scope)})
 
+    @api.exception_handler(ClientGoneError)
+    async def gone(request: Request, error: ClientGoneError) -> Response:
+        return Response(status_code=499)
+
+    async def events() -> AsyncGenerator[str]:
+        for number in range(1000):
+            yield f"data: {number}\n\n"
+            await asyncio.sleep(0.01)
+
     @api.post("/v1/responses")
-    async def responses(request: Request) -> StreamingResponse:
+    async def starlettes_stream(request: Request) -> Response:
         await request.body()
-
-        async def events() -> AsyncIterator[str]:
-            for number in range(1000):
-                yield f"data: {number}\n\n"
-                await asyncio.sleep(0.01)
-
         return StreamingResponse(events(), media_type="text/event-stream")
+
+    @api.post("/responses")
+    async def our_stream(request: Request) -> Response:
+        await request.body()
+        return EventStream(events())
 
     @api.post("/v1/completions")
     async def half(request: Request) -> StreamingResponse:
-        async def events() -> AsyncIterator[str]:
+        async def broken() -> AsyncIterator[str]:
             yield "data: 0\n\n"
             raise KeyError("SECRET PROMPT")
 
-        return StreamingResponse(events())
+        return StreamingResponse(broken())
 
     @api.post("/fail")
     async def fail(request: Request) -> None:
@@ -155,6 +164,7 @@ def ids_of(response: httpx.Response) -> list[bytes]:
     return [value for name, value in response.headers.raw if name.lower() == b"x-request-id"]
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.binary(max_size=150) | st.just(b"good-id"), max_size=2),
     st.sampled_from(["/health", "/nothing", "/fail", "/v1/chat/completions"]),
@@ -313,9 +323,10 @@ def test_a_stream_that_fails_half_way_is_cut() -> None:
     assert (world.record.status, world.record.outcome) == (200, Outcome.FAILED)
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/responses"])
 @pytest.mark.parametrize("sent", ["part of the body", "the whole request"])
 def test_a_client_that_goes_is_logged_as_499_and_gives_its_place_back(
-    sent: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    sent: str, path: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("octupus", "octupus.access"):
         monkeypatch.setattr(logging.getLogger(name), "propagate", True)
@@ -323,7 +334,7 @@ def test_a_client_that_goes_is_logged_as_499_and_gives_its_place_back(
     world = World()
     with served(world.app) as port:
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b"POST /v1/responses HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nab")
+            client.sendall(f"POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 4\r\n\r\nab".encode())
             until(lambda: world.edge.gate.active == 1)
             if sent == "the whole request":
                 client.sendall(b"cd")
@@ -355,15 +366,15 @@ def test_a_request_that_serve_cancels_counts_as_aborted() -> None:
 
 def test_a_client_that_serve_tells_gone_by_an_error_counts_as_aborted() -> None:
     async def run() -> World:
-        world, sent = World(), list[str]()
+        world, bodies = World(), [{"type": "http.request", "body": b"", "more_body": False}]
 
         async def receive() -> Any:
-            if not sent:
-                return {"type": "http.request", "body": b"", "more_body": False}
+            if bodies:
+                return bodies.pop()
             raise TaskCancelledError
 
         async def send(message: Any) -> None:
-            sent.append(message["type"])
+            assert not bodies
 
         scope = {"type": "http", "method": "POST", "path": "/v1/responses", "headers": [], "query_string": b""}
         await world.app(scope, receive, send)

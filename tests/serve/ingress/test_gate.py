@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.errors import RequestError
@@ -19,6 +19,7 @@ from octupus.serve.config import (
 from octupus.serve.ingress.gate import MAX_RETRY_S, MIN_RETRY_S, Gate, active_limit
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.lists(st.sampled_from(["finish", "fail", "cancel"]), min_size=1, max_size=20))
 def test_never_more_than_the_limit_and_all_places_come_back(limit: int, ends: list[str]) -> None:
     async def run() -> None:
@@ -52,6 +53,7 @@ def test_never_more_than_the_limit_and_all_places_come_back(limit: int, ends: li
     asyncio.run(run())
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 20), st.integers(1, 50))
 def test_slower_answers_are_waited_for_longer(seconds: float, earlier: int) -> None:
     def told(seconds: float, earlier: int) -> int:

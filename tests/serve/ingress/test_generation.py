@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from octupus.errors import EngineError
 from octupus.serve.engine.sampling import Generated, Sampling
 from octupus.serve.ingress import generation
-from octupus.serve.ingress.generation import Job, ReplicaLostError, generate
+from octupus.serve.ingress.generation import Job, ReplicaLostError, generate, scores
 
 END = 0
 
@@ -131,3 +131,22 @@ def test_a_budget_that_is_used_up_needs_no_other_replica() -> None:
     assert [token for item in items for token in item.ids] == [1, 2, 3]
     assert items[-1].finish_reason == "length"
     assert len(replicas.asked) == 1
+
+
+@pytest.mark.parametrize(("losses", "lost"), [(2, False), (3, True)])
+def test_scores_are_asked_for_elsewhere_when_a_replica_dies_over_them(losses: int, lost: bool) -> None:
+    class Dying(ScriptedReplicas):
+        async def scores(self, job: Job, generated: Sequence[int], count: int) -> list[dict[int, float]]:
+            self.asked.append(list(generated))
+            if len(self.asked) <= losses:
+                raise ReplicaLostError("dies", died=True)
+            return [{token: -0.5} for token in generated]
+
+    replicas = Dying([1, END], [])
+    asking = scores(replicas, Job("id", [1], Sampling(max_tokens=9)), [1, END], 5, 5.0)
+    if lost:
+        with pytest.raises(EngineError, match="3 replicas died under this request"):
+            asyncio.run(asking)
+    else:
+        assert asyncio.run(asking) == [{1: -0.5}, {END: -0.5}]
+    assert replicas.asked == [[1, END]] * 3

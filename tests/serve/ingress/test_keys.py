@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.errors import ConfigError, RequestError
@@ -35,6 +35,7 @@ def refused(keys: ApiKeys, headers: list[tuple[bytes, bytes]]) -> bool:
     return False
 
 
+@settings(deadline=None)
 @given(st.lists(KEYS, min_size=1, max_size=5), KEYS)
 def test_exactly_the_listed_keys_are_let_in_and_none_is_told(listed: list[str], other: str) -> None:
     keys = ApiKeys(AccessConfig(api_keys_variable="KEYS"), {"KEYS": " , ".join(listed)})

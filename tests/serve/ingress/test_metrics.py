@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.serve.ingress.metrics import DEFINITIONS, EXPORT_PREFIX, Definition, Instrument, Metrics
@@ -53,6 +53,7 @@ RECORDS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(RECORDS, max_size=5))
 def test_every_request_is_counted_once_and_every_token(records: list[RequestRecord]) -> None:
     counted = Counted()
@@ -69,6 +70,7 @@ def test_every_request_is_counted_once_and_every_token(records: list[RequestReco
     assert statuses <= {"200", "400", "401", "408", "429", "499", "500", "503"}
 
 
+@settings(deadline=None)
 @given(st.integers(100, 599))
 def test_a_status_says_how_a_request_ended(status: int) -> None:
     outcome = outcome_of_status(status)

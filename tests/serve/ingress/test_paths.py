@@ -1,18 +1,19 @@
 """Paths: few templates, and nothing public that should not be."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octupus.serve.ingress.paths import GENERATING, generates, is_public, path_of, template_of
 
-OTHERS = "/ /models /models/{model} /tokenize /detokenize /tools:check /health /metrics /openapi.json /page/{file} other"
-TEMPLATES = GENERATING | set(OTHERS.split())
+OTHERS = "/ /models /models/{model} /tokenize /detokenize /tools:check /health /metrics /openapi.json /page/{file}"
+TEMPLATES = GENERATING | {*OTHERS.split(), "other"}
 PARTS = st.sampled_from(
     ["", "v1", "models", "health", "page", "chat", "completions", "responses", "..", "metrics", "x"]
 )
 PATHS = st.lists(PARTS, max_size=5).map("/".join).map("/".__add__) | st.text()
 
 
+@settings(deadline=None)
 @given(PATHS, st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"]), st.booleans())
 def test_any_path_has_one_of_few_templates_and_what_generates_is_never_public(
     path: str, method: str, page: bool
@@ -25,6 +26,7 @@ def test_any_path_has_one_of_few_templates_and_what_generates_is_never_public(
     assert page or not public or path.endswith("/health")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(GENERATING)))
 def test_routes_are_the_same_with_and_without_v1_and_below_a_prefix(path: str) -> None:
     assert template_of(path) == template_of(f"/v1{path}") == path

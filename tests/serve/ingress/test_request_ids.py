@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.serve._private.http_util import RequestIdMiddleware
 from starlette.middleware import Middleware
@@ -20,6 +20,7 @@ def is_valid(value: bytes) -> bool:
     return 1 <= len(value) <= 128 and all(0x21 <= byte <= 0x7E for byte in value)
 
 
+@settings(deadline=None)
 @given(SENT)
 def test_any_headers_give_one_valid_id_and_the_clients_own_where_it_is(sent: list[bytes]) -> None:
     value = request_id_of([(b"X-Request-Id", value) for value in sent])
@@ -27,6 +28,7 @@ def test_any_headers_give_one_valid_id_and_the_clients_own_where_it_is(sent: lis
     assert (value.encode() in sent) == (len(sent) == 1 and is_valid(sent[0]))
 
 
+@settings(deadline=None)
 @given(SENT)
 def test_around_serves_server_the_answer_bears_exactly_one_valid_id(sent: list[bytes]) -> None:
     seen: list[bytes] = []
