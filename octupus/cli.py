@@ -5,6 +5,7 @@ octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
 octupus explain FILE      send a request, and show what the constraint did to the answer
 octupus chat              talk to an endpoint, with tools that run here
+octupus front             print the environment that puts HAProxy in front of Ray Serve
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
 """
@@ -125,6 +126,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     chat.set_defaults(run=_chat)
 
+    front = commands.add_parser(
+        "front",
+        help="print the environment that puts HAProxy in front of Ray Serve",
+        description='For the shell that starts Ray: eval "$(octupus front)"; ray start --head. HAProxy then takes the '
+        "requests, which is several times as fast as Serve's own proxy; its statistics and metrics stay on loopback.",
+    )
+    front.add_argument("--host", default="127.0.0.1", help="where the endpoint listens (%(default)s)")
+    front.add_argument(
+        "--metrics-host", "--metrics_host", default="127.0.0.1", help="where its metrics listen (%(default)s)"
+    )
+    front.add_argument("--metrics-port", "--metrics_port", type=int, default=9101, help="(%(default)s)")
+    front.add_argument("--stats-port", "--stats_port", type=int, default=8404, help="(%(default)s)")
+    front.set_defaults(run=_front)
+
     plan = commands.add_parser(
         "plan",
         help="say what a training stage needs, and whether it fits a GPU",
@@ -208,6 +223,19 @@ def _chat(parsed: argparse.Namespace) -> int:
         max_rounds=parsed.max_rounds,
     )
     return chat(options)
+
+
+def _front(parsed: argparse.Namespace) -> int:
+    from octupus.serve.front.environment import front_environment, shell_exports
+
+    environment = front_environment(
+        parsed.host,
+        metrics_host=parsed.metrics_host,
+        metrics_port=parsed.metrics_port,
+        stats_port=parsed.stats_port,
+    )
+    print(shell_exports(environment))
+    return 0
 
 
 def _plan(parsed: argparse.Namespace) -> int:

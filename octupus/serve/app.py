@@ -56,9 +56,11 @@ def checked(config: ServeConfig) -> ServeConfig:
         directory = directory.absolute()
         if not directory.is_dir():
             raise ConfigError(f"adapters.directory {directory} is no directory; make it, it may be empty")
+    keys = config.access.api_keys_file
     return config.model_copy(
         update={
             "model": config.model.model_copy(update={"source": source}),
             "adapters": config.adapters.model_copy(update={"directory": directory}),
+            "access": config.access.model_copy(update={"api_keys_file": keys.absolute() if keys else None}),
         }
     )

@@ -38,7 +38,7 @@ class Answer:
         control: Collection[int] = (),
         index: int = 0,
     ) -> None:
-        """`thinking` are the tokens that open and close it, where the dialect has it; `control` all that are no text."""
+        """`thinking` are the tokens that open and close it, where there is any; `control` all that are no text."""
         self.index = index
         """Which of the request's answers this is."""
         self.prompt_tokens = prompt_tokens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from openai.types import CompletionUsage
@@ -17,6 +18,7 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 
 from octupus.chat.dialect import CallDelta, ContentDelta, Delta, ReasoningDelta
 from octupus.serve.answers.answer import Answer, Usage, usage_of
+from octupus.serve.answers.events import EventFrame, sse
 from octupus.serve.answers.logprobs import TokenTexts, chat_logprobs
 
 
@@ -30,6 +32,7 @@ class ChatWriter:
         self._answers = answers
         self._texts = texts
         self._scored = [0] * len(answers)
+        self._frames: dict[tuple[int, object], EventFrame] = {}
 
     def completion(self) -> ChatCompletion:
         """The whole answers."""
@@ -48,13 +51,9 @@ class ChatWriter:
         """What opens an answer's stream: the role."""
         return self._chunk(answer, ChoiceDelta(role="assistant", content=""))
 
-    def chunks(self, answer: Answer, deltas: Sequence[Delta]) -> list[ChatCompletionChunk]:
-        """What has been added to an answer."""
-        chunks: list[ChatCompletionChunk] = []
-        for delta in deltas:
-            scored = self._new_scores(answer) if isinstance(delta, ContentDelta) else None
-            chunks.append(self._chunk(answer, _delta(answer, delta), logprobs=scored))
-        return chunks
+    def events(self, answer: Answer, deltas: Sequence[Delta]) -> str:
+        """What has been added to an answer, a chunk for each delta, as events."""
+        return "".join(self._event(answer, delta) for delta in deltas)
 
     def last_chunk(self, answer: Answer) -> ChatCompletionChunk:
         """What tells why an answer's stream ends."""
@@ -65,6 +64,18 @@ class ChatWriter:
         """The counts, for clients that ask for them with `stream_options`."""
         chunk = self._chunk(self._answers[0], ChoiceDelta())
         return chunk.model_copy(update={"choices": [], "usage": completion_usage(usage_of(self._answers))})
+
+    def _event(self, answer: Answer, delta: Delta) -> str:
+        if isinstance(delta, ContentDelta) and self._texts is not None:
+            return sse(self._chunk(answer, _delta(answer, delta), logprobs=self._new_scores(answer)))
+        if isinstance(delta, CallDelta) and delta.name is not None:
+            return sse(self._chunk(answer, _delta(answer, delta)))
+        kind, text = _varying(delta)
+        frame = self._frames.get((answer.index, kind))
+        if frame is None:
+            frame = EventFrame(self._chunk(answer, _delta(answer, _with_text(delta, EventFrame.VARIABLE))))
+            self._frames[answer.index, kind] = frame
+        return frame.filled(text)
 
     def _choice(self, answer: Answer) -> Choice:
         value = answer.message.to_openai()
@@ -124,6 +135,17 @@ def completion_usage(usage: Usage) -> CompletionUsage:
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         **details,
     )
+
+
+def _varying(delta: Delta) -> tuple[object, str]:
+    """What deltas have in common whose chunks differ in one text alone, and that text."""
+    if isinstance(delta, CallDelta):
+        return (CallDelta, delta.index), delta.arguments
+    return type(delta), delta.text
+
+
+def _with_text(delta: Delta, text: str) -> Delta:
+    return replace(delta, arguments=text) if isinstance(delta, CallDelta) else replace(delta, text=text)
 
 
 def _delta(answer: Answer, delta: Delta) -> ChoiceDelta:

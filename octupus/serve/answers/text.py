@@ -13,6 +13,7 @@ from octupus.chat.dialect import ContentDelta, Delta
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.serve.answers.answer import Answer, usage_of
 from octupus.serve.answers.chat import completion_usage
+from octupus.serve.answers.events import EventFrame, sse
 from octupus.serve.answers.logprobs import TokenTexts, completion_logprobs
 
 
@@ -54,6 +55,7 @@ class TextWriter:
         self._echoed = echoed
         self._texts = texts
         self._written = [(0, 0)] * len(answers)
+        self._frames: dict[int, EventFrame] = {}
 
     def completion(self) -> Completion:
         """The whole answers."""
@@ -68,10 +70,18 @@ class TextWriter:
         echoed = self._echoed[answer.index]
         return self._completion([self._choice(answer, echoed, None, None)]) if echoed else None
 
-    def chunks(self, answer: Answer, deltas: Sequence[Delta]) -> list[Completion]:
-        """What has been added to an answer."""
+    def events(self, answer: Answer, deltas: Sequence[Delta]) -> str:
+        """What has been added to an answer, as events."""
         text = "".join(delta.text for delta in deltas if isinstance(delta, ContentDelta))
-        return [self._completion([self._next_choice(answer, text, None)])] if text else []
+        if not text:
+            return ""
+        if self._texts is not None:
+            return sse(self._completion([self._next_choice(answer, text, None)]))
+        frame = self._frames.get(answer.index)
+        if frame is None:
+            frame = EventFrame(self._completion([self._choice(answer, EventFrame.VARIABLE, None, None)]))
+            self._frames[answer.index] = frame
+        return frame.filled(text)
 
     def last_chunk(self, answer: Answer) -> Completion:
         """What tells why an answer's stream ends."""

@@ -54,7 +54,7 @@ class ChunkWriting:
 
     def progress(self, answer: Answer, deltas: Sequence[Delta]) -> str:
         """See Writing."""
-        return _events(self._writer.chunks(answer, deltas))
+        return self._writer.events(answer, deltas)
 
     def ending(self) -> str:
         """See Writing."""

@@ -12,6 +12,7 @@ from octupus.serve.config import AutoscalingConfig, ReplicasConfig, ServeConfig
 from octupus.serve.engine.arguments import engine_environment
 from octupus.serve.engine.placement import Node, Placement
 from octupus.serve.engine.replica import EngineReplica
+from octupus.serve.routing.prefix_router import request_router_config
 
 HEALTH_CHECK_PERIOD_S = 2.0
 """An engine process that died while nothing was asked is found within this time."""
@@ -31,7 +32,6 @@ def engine_options(config: ServeConfig, place: Placement) -> dict[str, Any]:
     """Options of the engine's Serve deployment."""
     options = place.deployment_options()
     options["ray_actor_options"]["runtime_env"] = {"env_vars": engine_environment(config.engine, place.on_cpu)}
-    # Routing by prefix belongs here: options["request_router_config"] = ... (replicas.prefer_cached_prefix).
     return options | {
         "name": "EngineReplica",
         **scaling_options(config.replicas),
@@ -41,6 +41,7 @@ def engine_options(config: ServeConfig, place: Placement) -> dict[str, Any]:
         "health_check_period_s": HEALTH_CHECK_PERIOD_S,
         "health_check_timeout_s": 30,
         "max_constructor_retry_count": START_ATTEMPTS,
+        "request_router_config": request_router_config(config.replicas.prefer_cached_prefix),
     }
 
 

@@ -7,13 +7,14 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from octupus.chat.registry import model_chat
 from octupus.decoding.spec import TurnSpec
 from octupus.serve.config import ServeConfig
 from octupus.serve.engine.coalescing import coalesce, window_s
 from octupus.serve.engine.placement import Placement
-from octupus.serve.engine.sampling import Generated, Sampling
+from octupus.serve.engine.sampling import Sampling
 from octupus.serve.engine.vllm_engine import Engine, EngineDead
 from octupus.telemetry import configure_logging, event
 
@@ -46,8 +47,10 @@ class EngineReplica:
         generated: Sequence[int] = (),
         adapter: str | None = None,
         request_id: str | None = None,
-    ) -> AsyncIterator[Generated]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Yield the tokens of the answer that follow `generated`, in few items; see Engine.generate.
+
+        An item is a Generated as a plain tuple, which Ray writes and reads several times as fast.
 
         When the engine is dead the process ends at once, and the caller sees Ray's error of a dead actor.
         """
@@ -56,7 +59,7 @@ class EngineReplica:
         try:
             async with aclosing(coalesce(tokens, lambda: window_s(self._active))) as items:
                 async for item in items:
-                    yield item
+                    yield tuple(item)
         except EngineDead:
             self._exit()
         finally:

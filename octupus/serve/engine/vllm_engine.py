@@ -191,7 +191,7 @@ def _started(arguments: dict[str, Any], root_cause: Any) -> Any:
 
     try:
         return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
-    except (RuntimeError, ValueError, TypeError, OSError) as error:
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, OSError) as error:  # of a model's broken files too
         cause = root_cause() or f"{type(error).__name__}: {error}"
         raise EngineError(f"vLLM did not start: {cause}") from error
 

@@ -38,7 +38,8 @@ class ServeReplicas:
             stream = self._generate.remote(
                 list(job.prompt_ids), job.sampling, job.spec, list(generated), job.adapter, job.request_id
             )
-            async for item in stream:
+            async for fields in stream:
+                item = Generated(*fields)
                 finished = item.finish_reason is not None
                 yield item
         except _FAILURES as error:

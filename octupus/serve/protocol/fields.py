@@ -43,9 +43,18 @@ def validated(model: type[_Model], value: Any) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = _path(first["loc"])
-        raise RequestError(f"{field}: {first['msg']}", field) from error
+        found = error.errors(include_url=False, include_input=False)
+        field, message = _clearest([(_path(each["loc"]), each["msg"]) for each in found])
+        raise RequestError(f"{field}: {message}", field) from error
+
+
+def _clearest(errors: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Of the first field that is wrong, the deepest error: a union tells what every member found, the right one last.
+
+    `errors` are paths and messages, at least one.
+    """
+    field = errors[0][0]
+    return max((each for each in errors if f"{each[0]}.".startswith(f"{field}.")), key=lambda each: each[0].count("."))
 
 
 def _refuse_lone_surrogates(value: Any) -> None:

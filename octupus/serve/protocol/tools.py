@@ -19,7 +19,8 @@ TOOL_NAME = re.compile(r"^[a-zA-Z0-9_.-]{1,64}$")
 class InputFunction(Input):
     """A tool's definition. `strict` needs no look: every schema is held."""
 
-    name: str
+    name: Annotated[str, Field(json_schema_extra={"pattern": TOOL_NAME.pattern})]
+    """Looked at in `declared_tools`, whose error shows the name."""
     description: str | None = None
     parameters: dict[str, Any] | None = None
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 
+from octupus.chat.dialect import CallDelta, ContentDelta, ReasoningDelta
 from octupus.chat.octupus import OCTUPUS
 from octupus.chat.tokenizer import ChatTokenizer
 from octupus.decoding.vocabulary import TokenVocabulary
@@ -91,3 +92,30 @@ def test_completions_stream_and_fold_alike(tokenizer: ChatTokenizer, data: st.Da
     assert completion.usage is not None
     assert completion.usage.prompt_tokens == 14
     assert received[-1]["usage"]["total_tokens"] == completion.usage.total_tokens
+
+
+@given(data=st.data())
+def test_events_from_a_frame_are_those_of_whole_objects(tokenizer: ChatTokenizer, data: st.DataObject) -> None:
+    answer = Answer(OCTUPUS.parser(tokenizer), 7)
+    writer = ChatWriter('a "model"', [answer])
+    for delta in data.draw(
+        st.lists(
+            st.one_of(
+                st.builds(ContentDelta, st.text(min_size=1)),
+                st.builds(ReasoningDelta, st.text(min_size=1)),
+                st.builds(CallDelta, st.integers(0, 2), st.none(), st.text(min_size=1)),
+            )
+        )
+    ):
+        whole = ChatCompletionChunk.model_validate_json(writer.events(answer, [delta]).removeprefix("data: "))
+        assert whole.id == writer.id
+        (choice,) = whole.choices
+        if isinstance(delta, CallDelta):
+            assert choice.delta.tool_calls is not None
+            (call,) = choice.delta.tool_calls
+            assert call.function is not None
+            assert (call.index, call.function.name, call.function.arguments) == (delta.index, None, delta.arguments)
+        elif isinstance(delta, ContentDelta):
+            assert choice.delta.content == delta.text
+        else:
+            assert choice.delta.reasoning_content == delta.text  # type: ignore[attr-defined]
