@@ -6,7 +6,6 @@ The model has random weights: whatever it would like to write, what comes out mu
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,8 @@ from octupus.chat.registry import model_chat
 from octupus.chat.render import render
 from octupus.conversation import Conversation, Message, Tool
 
-from .random_model import write_random_model
-
 pytestmark = pytest.mark.timeout(600)
 
-PORT = 8473
 WEATHER = {
     "type": "function",
     "function": {
@@ -44,24 +40,6 @@ GET = {"type": "function", "function": {"name": "get", "parameters": {"type": "o
 TOOLS = [WEATHER, GET]
 SCHEMAS = {tool["function"]["name"]: tool["function"]["parameters"] for tool in TOOLS}
 MESSAGES: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
-
-
-@pytest.fixture(scope="module")
-def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_random_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def base_url(model_directory: Path, private_ray: None) -> Iterator[str]:
-    from octupus.quickstart.serving import endpoint
-
-    with endpoint(model_directory, "octupus", PORT) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(base_url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=base_url, api_key="unused", max_retries=0)
 
 
 def ask(client: openai.OpenAI, **fields: Any) -> Any:
