@@ -180,7 +180,7 @@ class Run:
             _, pid = self._strike(phase, name)
             answering = wait_until(self._endpoint.answers, f"answers after a {name} was killed")
             phase.notes.append(f"answers after {answering:.1f} s")
-            self._recover(phase, name, pid)
+            self._recover(phase, name, pid, answering)
 
     def _strike(self, phase: Phase, name: str) -> tuple[str, int]:
         pid = self._chance.choice(self._endpoint.pids(name))
@@ -192,11 +192,11 @@ class Run:
         engines: int = self._options.engines
         return len(self._endpoint.pids(name)) == (engines if name in (REPLICA, ENGINE_CORE) else 1)
 
-    def _recover(self, phase: Phase, name: str, pid: int) -> None:
+    def _recover(self, phase: Phase, name: str, pid: int, waited_s: float = 0.0) -> None:
         def replaced() -> bool:
             return pid not in self._endpoint.pids(name) and self._complete(name) and self._endpoint.healthy()
 
-        seconds = wait_until(replaced, f"recovery of {name}")
+        seconds = waited_s + wait_until(replaced, f"recovery of {name}")
         phase.seconds.append(seconds)
         print(f"{phase.name}: {name} {pid} replaced after {seconds:.1f} s", file=sys.stderr, flush=True)
         time.sleep(self._chance.uniform(1, 5))

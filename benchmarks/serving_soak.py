@@ -40,7 +40,7 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="octupus-soak-") as scratch:
         directory = Path(scratch)
-        with running_endpoint(directory, options.port, 2, options.front) as endpoint:
+        with running_endpoint(directory, options.port, options.engines, options.front) as endpoint:
             samples, records = soak(endpoint, directory, options)
             time.sleep(REPORTED_S)
             active = active_requests(endpoint.url)
@@ -70,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=10.0, help="requests a second")
     parser.add_argument("--leaving", type=float, default=0.1, help="share of clients that break off")
     parser.add_argument("--max-tokens", type=int, default=64)
+    parser.add_argument("--engines", type=int, default=2, help="replicas")
     parser.add_argument("--front", action="store_true", help="HAProxy in front")
     parser.add_argument("--port", type=int, default=8553)
     parser.add_argument("--json", type=Path, help="file for the results")

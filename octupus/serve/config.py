@@ -136,7 +136,7 @@ class ReplicasConfig(StrictModel):
     """How many copies run."""
 
     engines: int | AutoscalingConfig = Field(1)
-    """Engine replicas, a number or {min_replicas, max_replicas, target_ongoing_requests}; each holds the whole model."""
+    """Engine replicas: a number, or a range as {min_replicas, max_replicas, target_ongoing_requests}."""
     ingresses: int = Field(1, ge=1)
     """Ingress replicas; they need a fraction of a CPU each."""
     max_ongoing_requests: int = Field(256, ge=1)

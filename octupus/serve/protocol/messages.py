@@ -43,7 +43,9 @@ class InputMessage(Input):
 
 def text_of(content: str | Sequence[TextPart] | None) -> str | None:
     """The text of a message's content."""
-    return content if content is None or isinstance(content, str) else "".join(part.refusal or part.text for part in content)
+    if content is None or isinstance(content, str):
+        return content
+    return "".join(part.refusal or part.text for part in content)
 
 
 def message_of(message: InputMessage) -> Message:
