@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,6 @@ class Endpoint:
     """Directory of Ray's logs."""
     front: bool
     """Whether HAProxy is in front."""
-    victims: list[tuple[str, int]] = field(default_factory=list)
-    """What was killed."""
 
     @property
     def proxy(self) -> str:
@@ -60,11 +57,6 @@ class Endpoint:
                 if name in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append((process.create_time(), process.pid))
         return [pid for _, pid in sorted(found)]
-
-    def kill(self, name: str, pid: int) -> None:
-        """SIGKILL."""
-        os.kill(pid, signal.SIGKILL)
-        self.victims.append((name, pid))
 
     def deploy(self, **sections: dict[str, Any]) -> None:
         """Run the application with some of its arguments changed; waits until all of it runs.
@@ -173,13 +165,15 @@ def running_endpoint(
 def _start_ray() -> str:
     """The session's directory. On a busy machine Ray may not come up within its own time limits: then once more."""
     import ray
-    from ray.exceptions import RayError
 
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             # More CPUs than the machine may have: they only count what is placed, which must fit while all is replaced.
             context = ray.init(address="local", num_cpus=12, include_dashboard=False, log_to_driver=False)
-        except (RuntimeError, ConnectionError, TimeoutError, RayError) as error:
+        except Exception as error:
+            # When its processes are late, Ray raises the bare class.
+            if type(error) is not Exception and not isinstance(error, ConnectionError | TimeoutError):
+                raise
             print(f"Ray did not start, attempt {attempt}: {error}", flush=True)
             ray.shutdown()
             continue

@@ -26,7 +26,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -184,7 +186,7 @@ class Run:
 
     def _strike(self, phase: Phase, name: str) -> tuple[str, int]:
         pid = self._chance.choice(self._endpoint.pids(name))
-        self._endpoint.kill(name, pid)
+        os.kill(pid, signal.SIGKILL)
         phase.events += 1
         return name, pid
 

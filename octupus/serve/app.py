@@ -34,6 +34,8 @@ def build(args: dict[str, Any]) -> Application:
         name="Ingress",
         num_replicas=config.replicas.ingresses,
         max_ongoing_requests=INGRESS_ONGOING_REQUESTS,
+        # A new ingress is up before an old one is stopped: where there is one alone, requests would wait for it.
+        max_surge_percent=100,
         graceful_shutdown_timeout_s=config.replicas.drain_timeout_s,
         health_check_period_s=HEALTH_CHECK_PERIOD_S,
         ray_actor_options={"num_cpus": 0.1},

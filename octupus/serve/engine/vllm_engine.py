@@ -22,6 +22,7 @@ from octupus.serve.engine.placement import Placement
 from octupus.serve.engine.plugin import register
 from octupus.serve.engine.sampling import Generated, Sampling, TokenScores
 from octupus.serve.engine.start_errors import start_errors
+from octupus.serve.engine.vllm_logging import import_vllm_logging
 from octupus.telemetry import event
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Engine:
         return engine
 
     def __init__(self, config: ServeConfig, end_id: int, place: Placement) -> None:
+        import_vllm_logging()
         with start_errors() as errors:
             register()  # vLLM loads plugins in its processes; validation in this one needs it too
             self._llm = _started(engine_arguments(config, place), errors.root_cause)

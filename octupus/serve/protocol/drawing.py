@@ -40,7 +40,8 @@ class Drawing(Input):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.1, le=10)] | None = None
+    """Nearer to 0, scores leave the range of numbers."""
     logit_bias: dict[TokenId, Annotated[float, Field(ge=-100, le=100)]] | None = None
     """By token id."""
     stop: Stop = None

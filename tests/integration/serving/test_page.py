@@ -16,12 +16,10 @@ import pytest
 from octupus.serve.page.files import HEADERS, page_files
 from octupus.talk.command import ChatOptions, chat
 
-from ..serve.page.canned import browser
-from .random_model import write_random_model
+from ...serve.page.canned import browser
 
 pytestmark = pytest.mark.timeout(600)
 
-PORT = 8501
 SLOW_MS = 120_000
 UNIQUE = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
 REFUSED_TOOL = {
@@ -37,17 +35,8 @@ def add(a: int, b: int) -> int:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    # Before the endpoint, so that a machine without Chromium starts none.
     with browser() as started:
         yield started
-
-
-@pytest.fixture(scope="module")
-def base_url(chromium: Any, tmp_path_factory: pytest.TempPathFactory, private_ray: None) -> Iterator[str]:
-    from octupus.quickstart.serving import endpoint
-
-    with endpoint(write_random_model(tmp_path_factory.mktemp("model")), "octupus", PORT) as url:
-        yield url
 
 
 @pytest.fixture
