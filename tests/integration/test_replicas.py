@@ -5,7 +5,7 @@ The tests share one application of two replicas, and run in this order.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from .random_model import write_random_model
 pytestmark = pytest.mark.timeout(900)
 
 GREEDY = Sampling(24, temperature=0.0)
+END = 1
+"""The end token of the test tokenizer, its second special one."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,17 @@ def handle(model: Path, adapters: Path, private_ray: None) -> Iterator[Deploymen
 def generate(handle: DeploymentHandle, prompt: list[int], sampling: Sampling, **more: Any) -> list[int]:
     arguments = {"spec": None, "generated": [], "adapter": None, "request_id": "r"} | more
     stream = handle.options(stream=True).generate.remote(prompt, sampling, **arguments)
-    return [token for item in stream for token in item.ids]
+    return [token for item in received(stream) for token in item.ids]
+
+
+def received(stream: Iterable[Any]) -> Iterator[Generated]:
+    """A replica's items, which come as plain tuples."""
+    return (Generated(*fields) for fields in stream)
+
+
+def endless(seed: int) -> Sampling:
+    """450 tokens, whatever is drawn: the end token is out of the question."""
+    return Sampling(450, seed=seed, logit_bias={END: -100.0})
 
 
 def actors() -> set[int]:
@@ -178,7 +190,7 @@ def test_streams_of_a_replica_that_dies_fail_at_once_and_no_process_is_left(
     actor = max(actors())
     parts = cores(actor)
     streaming = handle.options(stream=True)
-    streams = [iter(streaming.generate.remote(prompt, Sampling(450, seed=seed), None)) for seed in range(6)]
+    streams = [iter(streaming.generate.remote(prompt, endless(seed), None)) for seed in range(6)]
     for stream in streams:
         next(stream)
     named = [each.pid for each in descendants(actor) if victim in each.name]
@@ -191,15 +203,15 @@ def test_streams_of_a_replica_that_dies_fail_at_once_and_no_process_is_left(
 def _last_reason(stream: Iterator[Generated]) -> str | None:
     reason = None
     with suppress(RayActorError):
-        for item in stream:
+        for item in received(stream):
             reason = item.finish_reason
     return reason
 
 
 def test_draining_lets_answers_end_and_leaves_no_process(handle: DeploymentHandle, prompt: list[int]) -> None:
     trees = {actor: cores(actor) for actor in actors()}
-    stream = handle.options(stream=True).generate.remote(prompt, Sampling(450, seed=1), None)
-    items = iter(stream)
+    stream = handle.options(stream=True).generate.remote(prompt, endless(1), None)
+    items = received(stream)
     first = next(items)
     serve.delete("replicas", _blocking=False)
     rest = list(items)
