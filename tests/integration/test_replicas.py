@@ -63,7 +63,8 @@ def handle(model: Path, adapters: Path, private_ray: None) -> Iterator[Deploymen
         model={"source": model},
         engine={"max_model_len": 512},
         adapters={"directory": adapters, "max_loaded": 1, "max_lora_rank": 8},
-        replicas={"engines": 2, "drain_timeout_s": 60},
+        # Requests with the same prompt are to meet both replicas.
+        replicas={"engines": 2, "drain_timeout_s": 60, "prefer_cached_prefix": False},
     )
     serve.shutdown()
 
