@@ -225,8 +225,10 @@ class Terminal:
     def __init__(self, code: str) -> None:
         self._side, theirs = pty.openpty()
         environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
-        # A session of its own, whose controlling terminal this becomes: so Ctrl-C reaches it as in life.
-        become = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {code}"
+        # A session of its own, whose controlling terminal this becomes: so Ctrl-C reaches it as in life, also where
+        # the tests run in the background of a shell, which has its jobs ignore Ctrl-C.
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        become = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {heed}; {code}"
         self.process = Popen(
             [sys.executable, "-c", become],
             stdin=theirs,

@@ -54,7 +54,7 @@ class TextWriter:
         self._choices = choices
         self._echoed = echoed
         self._texts = texts
-        self._written = [(0, 0)] * len(answers)
+        self._told = [0] * len(answers)
         self._frames: dict[int, EventFrame] = {}
 
     def completion(self) -> Completion:
@@ -92,19 +92,18 @@ class TextWriter:
         return self._completion([], usage=completion_usage(usage_of(self._answers, self._choices)))
 
     def _next_choice(self, answer: Answer, text: str, finish_reason: str | None) -> CompletionChoice:
-        tokens, characters = self._written[answer.index]
-        choice = self._choice(answer, text, finish_reason, tokens, characters)
-        self._written[answer.index] = (len(answer.content_scores), characters + len(text))
-        return choice
+        told = self._told[answer.index]
+        self._told[answer.index] = len(answer.content_scores)
+        return self._choice(answer, text, finish_reason, told)
 
-    def _choice(
-        self, answer: Answer, text: str, finish_reason: str | None, scored: int | None, offset: int = 0
-    ) -> CompletionChoice:
-        """`scored` is the first token whose scores are told here; None tells none."""
+    def _choice(self, answer: Answer, text: str, finish_reason: str | None, told: int | None) -> CompletionChoice:
+        """`told` is how many tokens' scores were told before; None tells none."""
         fields: dict[str, Any] = {"index": answer.index, "text": text, "finish_reason": finish_reason, "logprobs": None}
-        if self._texts is not None and scored is not None and answer.content_scores[scored:]:
-            begin = offset + len(self._echoed[answer.index])
-            fields["logprobs"] = completion_logprobs(answer.content_scores[scored:], self._texts, begin)
+        if self._texts is not None and told is not None and answer.content_scores[told:]:
+            # Where a token begins in the texts of all tokens; a character of several tokens counts in each of them.
+            before = "".join(self._texts.text_of(token_id) for token_id, _ in answer.content_scores[:told])
+            offset = len(self._echoed[answer.index]) + len(before)
+            fields["logprobs"] = completion_logprobs(answer.content_scores[told:], self._texts, offset)
         # A chunk before the last has no reason, which OpenAI's type does not know of.
         return CompletionChoice.model_construct(_fields_set=None, **fields)
 

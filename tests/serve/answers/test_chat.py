@@ -88,6 +88,8 @@ def test_completions_stream_and_fold_alike(tokenizer: ChatTokenizer, data: st.Da
         assert choice.text == "".join(part["text"] for part in mine)
         assert [part["finish_reason"] for part in mine if part["finish_reason"]] == [choice.finish_reason]
         offsets = [place for part in mine if part["logprobs"] for place in part["logprobs"]["text_offset"]]
+        assert choice.logprobs is not None or not offsets
+        assert offsets == (choice.logprobs.text_offset if choice.logprobs else [])
         assert offsets == sorted(offsets)
     assert completion.usage is not None
     assert completion.usage.prompt_tokens == 14
