@@ -22,7 +22,7 @@ def write_endless_model(directory: Path) -> Path:
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
     from octupus.chat.octupus import CONTENT, OCTUPUS
-    from octupus.chat.octupus_template import OCTUPUS_TEMPLATE
+    from octupus.chat.tokenizer import ChatTokenizer
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -41,9 +41,11 @@ def write_endless_model(directory: Path) -> Path:
     settings = {
         "eos_token": "<|im_end|>",
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "chat_template": OCTUPUS_TEMPLATE,
     }
-    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+    file = directory / "tokenizer_config.json"
+    file.write_text(json.dumps(settings))
+    template = OCTUPUS.chat_template(ChatTokenizer.from_directory(directory))
+    file.write_text(json.dumps(settings | {"chat_template": template}))
     vocabulary = AutoTokenizer.from_pretrained(directory).get_vocab()
 
     torch.manual_seed(0)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,11 @@ def haproxies() -> list[psutil.Process]:
         for connection in psutil.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == PORT and connection.pid is not None
     }
-    return [psutil.Process(pid) for pid in listening]
+    found: list[psutil.Process] = []
+    for pid in listening:
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            found.append(psutil.Process(pid))
+    return found
 
 
 def addresses(processes: list[psutil.Process]) -> dict[int, str]:
