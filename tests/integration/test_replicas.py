@@ -31,6 +31,7 @@ from .random_model import write_random_model
 pytestmark = pytest.mark.timeout(900)
 
 GREEDY = Sampling(24, temperature=0.0)
+LONG = 980
 END = 1
 """The end token of the test tokenizer, its second special one."""
 
@@ -61,7 +62,7 @@ def handle(model: Path, adapters: Path, private_ray: None) -> Iterator[Deploymen
     yield deploy(
         "replicas",
         model={"source": model},
-        engine={"max_model_len": 512},
+        engine={"max_model_len": 1024},
         adapters={"directory": adapters, "max_loaded": 1, "max_lora_rank": 8},
         # Requests with the same prompt are to meet both replicas.
         replicas={"engines": 2, "drain_timeout_s": 60, "prefer_cached_prefix": False},
@@ -81,8 +82,8 @@ def received(stream: Iterable[Any]) -> Iterator[Generated]:
 
 
 def endless(seed: int) -> Sampling:
-    """450 tokens, whatever is drawn: the end token is out of the question."""
-    return Sampling(450, seed=seed, logit_bias={END: -100.0})
+    """LONG tokens, whatever is drawn: the end token is out of the question."""
+    return Sampling(LONG, seed=seed, logit_bias={END: -100.0})
 
 
 def actors() -> set[int]:
@@ -190,11 +191,11 @@ def test_streams_of_a_replica_that_dies_fail_at_once_and_no_process_is_left(
     wait_until(lambda: len(actors()) == 2 and all(len(cores(actor)) > 1 for actor in actors()), "two replicas")
     actor = max(actors())
     parts = cores(actor)
+    named = [each.pid for each in descendants(actor) if victim in each.name]
     streaming = handle.options(stream=True)
     streams = [iter(streaming.generate.remote(prompt, endless(seed), None)) for seed in range(6)]
     for stream in streams:
         next(stream)
-    named = [each.pid for each in descendants(actor) if victim in each.name]
     os.kill(named[0] if named else actor, signal.SIGKILL)
     reasons = [_last_reason(stream) for stream in streams]
     assert set(reasons) == {"length", None}, "those of the other replica end well"
@@ -217,7 +218,7 @@ def test_draining_lets_answers_end_and_leaves_no_process(handle: DeploymentHandl
     serve.delete("replicas", _blocking=False)
     rest = list(items)
     assert rest[-1].finish_reason == "length"
-    assert len(first.ids) + sum(len(item.ids) for item in rest) == 450
+    assert len(first.ids) + sum(len(item.ids) for item in rest) == LONG
     wait_until(lambda: not alive(set(trees).union(*trees.values())), "all processes are gone", 60)
 
 
