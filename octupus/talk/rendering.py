@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from octupus.chat.dialect import ReasoningDelta
 from octupus.talk.python_tools import Result
-from octupus.talk.streamed_answer import Call, CallPiece, Piece, ReasoningPiece
+from octupus.talk.streamed_answer import Call, CallPiece, Piece
 
 _LONGEST_RESULT = 600
 """Characters of a result that are shown; the model gets all of it."""
@@ -38,7 +39,7 @@ class AnswerView:
                 spans += [Span(harmless(piece.name), "bold cyan"), Span("(", "cyan")]
         if isinstance(piece, CallPiece):
             return [*spans, Span(harmless(piece.arguments), "cyan")] if piece.arguments else spans
-        return [*spans, Span(harmless(piece.text), "dim italic" if isinstance(piece, ReasoningPiece) else "")]
+        return [*spans, Span(harmless(piece.text), "dim italic" if isinstance(piece, ReasoningDelta) else "")]
 
     def end(self) -> list[Span]:
         """What to print behind the last piece."""

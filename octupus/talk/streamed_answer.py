@@ -8,22 +8,10 @@ from typing import Any, TypeAlias
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
 
+from octupus.chat.dialect import ContentDelta, ReasoningDelta
+
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 """Not OpenAI's: octupus and DeepSeek write the first, newer versions of vLLM the second."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContentPiece:
-    """Text of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasoningPiece:
-    """Text that the model thinks before it answers."""
-
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +23,7 @@ class CallPiece:
     arguments: str
 
 
-Piece: TypeAlias = ContentPiece | ReasoningPiece | CallPiece
+Piece: TypeAlias = ContentDelta | ReasoningDelta | CallPiece
 
 
 @dataclass
@@ -86,10 +74,10 @@ class StreamedAnswer:
         extra = delta.model_extra or {}
         reasoning = next((extra[name] for name in _REASONING_FIELDS if extra.get(name)), None)
         if isinstance(reasoning, str):
-            pieces.append(ReasoningPiece(reasoning))
+            pieces.append(ReasoningDelta(reasoning))
         if delta.content:
             self.content += delta.content
-            pieces.append(ContentPiece(delta.content))
+            pieces.append(ContentDelta(delta.content))
         return pieces + [self._call(call) for call in delta.tool_calls or ()]
 
     def _call(self, delta: ChoiceDeltaToolCall) -> CallPiece:
