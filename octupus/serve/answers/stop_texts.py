@@ -19,11 +19,13 @@ class StopTexts:
         if self.found is not None:
             return ""
         text = self._held + text
-        places = [(text.index(stop), -len(stop), stop) for stop in self._stops if stop in text]
-        if places:
-            place, _, self.found = min(places)
+        found = [stop for stop in self._stops if stop in text]
+        if found:
+            # Whichever is complete first, the longest of those: so the cut is where generating one character at a time
+            # would have ended, however the text is cut into pieces.
+            self.found = min(found, key=lambda stop: (text.index(stop) + len(stop), -len(stop)))
             self._held = ""
-            return text[:place]
+            return text[: text.index(self.found)]
         begun = max((_begun(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - begun :]
         return text[: len(text) - begun]
