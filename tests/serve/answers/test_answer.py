@@ -31,7 +31,7 @@ def test_content_ends_before_the_first_stop_text(tokenizer: ChatTokenizer, data:
     pieces = [delta.text for item in in_items(ids, data, scored=False) for delta in answer.push(item)
               if isinstance(delta, ContentDelta)]  # fmt: skip
     written = tokenizer.decode(ids)
-    # Whatever the items: the first character that completes a stop text ends the answer, before the longest that it ends.
+    # Whatever the items, the first character that completes a stop text ends the answer, before the longest such text.
     until = next((end for end in range(len(written) + 1) if written[:end].endswith(tuple(stops))), None)
     begins = [until - len(stop) for stop in stops if until is not None and written[:until].endswith(stop)]
     assert "".join(pieces) == written[: min(begins, default=len(written))]
