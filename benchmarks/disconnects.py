@@ -26,7 +26,7 @@ import ray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from octupus.quickstart.serving import endpoint
+from octupus.serve.local_endpoint import endpoint
 from tests.integration.random_model import write_random_model
 from tests.integration.serving.asking import MODEL
 from tests.integration.serving.engine_load import EngineLoad

@@ -86,8 +86,8 @@ def quickstart(options: Options) -> int:
         requests = _requests(plan, options.requests)
 
         # Ray Serve and vLLM's interface take seconds to import, which nobody should wait for before the first step.
-        from octupus.quickstart.serving import endpoint
         from octupus.quickstart.summary import Summary, ask, curl_line
+        from octupus.serve.local_endpoint import endpoint
 
         with ExitStack() as stack:
             with _step(outcome, "start the endpoint"):

@@ -12,9 +12,10 @@ from octupus.serve.engine.adapters import Adapters
 class ServedModels:
     """What `model` may be. Adapters are looked up anew each time, so that new ones need no restart."""
 
-    def __init__(self, config: ServeConfig, started: int) -> None:
+    def __init__(self, config: ServeConfig, started: int, dialect: str, max_model_len: int) -> None:
         self._id = config.model.id
-        self._started = started
+        self._card = {"object": "model", "created": started, "owned_by": "octupus"}
+        self._card |= {"max_model_len": max_model_len, "dialect": dialect}
         directory = config.adapters.directory
         self._adapters = None if directory is None else Adapters(directory)
 
@@ -38,4 +39,4 @@ class ServedModels:
         """The model as /v1/models shows it. Raises RequestError with status 404."""
         adapter = self.adapter_of(name)
         parent = {} if adapter is None else {"parent": self._id}
-        return {"id": name, "object": "model", "created": self._started, "owned_by": "octupus"} | parent
+        return {"id": name} | self._card | parent

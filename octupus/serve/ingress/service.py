@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -38,6 +39,9 @@ from octupus.serve.protocol.turn_request import TurnRequest
 
 logger = logging.getLogger("octupus.serve.ingress")
 
+CONSTRAINED_HEADER = "x-octupus-constrained"
+"""Header that stands for the field `constrained`, for clients that can send headers but no fields of ours."""
+
 
 class Service:
     """Answers requests for one model."""
@@ -47,7 +51,7 @@ class Service:
         self._chat = chat_of_model
         self._replicas = replicas
         self._max_model_len = max_model_len
-        self.models = ServedModels(config, started=int(time.time()))
+        self.models = ServedModels(config, int(time.time()), chat_of_model.dialect.name, max_model_len)
         self._admission = Admission(config, chat_of_model, self.models, max_model_len)
         self._texts = TokenTexts(TokenVocabulary(chat_of_model.tokenizer))
 
@@ -120,6 +124,7 @@ class Service:
 
     async def _turn(self, http: Request, asked: TurnRequest, stream: bool) -> Turn:
         record = record_of(http.scope)
+        asked = _as_headers_say(asked, http.headers)
         record.tools = len(asked.conversation.tools)
         # Off the loop: a schema may take its second, and others are being answered meanwhile.
         admitted = await asyncio.to_thread(self._admission.admit, asked)
@@ -214,6 +219,14 @@ class Service:
             if len(body) > limit:
                 raise RequestError(f"the body exceeds {limit} bytes", code="request_too_large", status=413)
         return bytes(body)
+
+
+def _as_headers_say(asked: TurnRequest, headers: Mapping[str, str]) -> TurnRequest:
+    """The request, its constraint switched off where the header says so. Raises RequestError."""
+    value = headers.get(CONSTRAINED_HEADER, "true")
+    if value not in ("true", "false"):
+        raise RequestError(f"{CONSTRAINED_HEADER}: {value!r} is neither 'true' nor 'false'", CONSTRAINED_HEADER)
+    return asked if value == "true" else replace(asked, constrained=False)
 
 
 def _count(turns: Sequence[Turn], record: RequestRecord) -> None:

@@ -28,7 +28,7 @@ def model_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def base_url(model_directory: Path, private_ray: None) -> Iterator[str]:
-    from octupus.quickstart.serving import endpoint
+    from octupus.serve.local_endpoint import endpoint
 
     with endpoint(model_directory, "octupus", PORT) as url:
         yield url

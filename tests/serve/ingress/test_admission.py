@@ -22,7 +22,7 @@ from octupus.serve.protocol.completions import parse_completion_request
 @pytest.fixture(scope="module")
 def admission(tokenizer: ChatTokenizer) -> Admission:
     config = ServeConfig(model=ModelConfig(source=Path("unused"), id="m"))
-    return Admission(config, ModelChat(OCTUPUS, tokenizer), ServedModels(config, 0), max_model_len=400)
+    return Admission(config, ModelChat(OCTUPUS, tokenizer), ServedModels(config, 0, "octupus", 400), max_model_len=400)
 
 
 def request(parameters: dict[str, Any] | None = None, **fields: Any) -> Any:
@@ -74,7 +74,7 @@ def test_prompts_models_and_switches_that_are_refused(admission: Admission, toke
     config = ServeConfig(
         model=ModelConfig(source=Path("unused"), id="m"), decoding=DecodingConfig(allow_unconstrained=True)
     )
-    bare = Admission(config, ModelChat(OCTUPUS, tokenizer), ServedModels(config, 0), 400).admit(
+    bare = Admission(config, ModelChat(OCTUPUS, tokenizer), ServedModels(config, 0, "octupus", 400), 400).admit(
         request(constrained=False)
     )
     assert bare.spec is None

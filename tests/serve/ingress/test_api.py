@@ -84,7 +84,9 @@ def ask(
 ) -> Callable[..., httpx.Response]:
     """Send one request to an application of its own."""
 
-    def send(method: str, path: str, body: Any = None, **config: Any) -> httpx.Response:
+    def send(
+        method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **config: Any
+    ) -> httpx.Response:
         values = ServeConfig.model_validate({"model": {"source": Path("unused"), "id": "m"}} | config)
         service = Service(values, ModelChat(OCTUPUS, tokenizer), replicas, max_model_len=400)
 
@@ -98,7 +100,7 @@ def ask(
         async def request() -> httpx.Response:
             transport = httpx.ASGITransport(api, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                return await client.request(method, path, json=body)
+                return await client.request(method, path, json=body, headers=headers)
 
         return asyncio.run(request())
 
@@ -137,6 +139,19 @@ def test_calls_are_valid_streamed_and_whole_and_counted(
         assert (record.completion_tokens, record.prompt_tokens) == (usage["completion_tokens"], usage["prompt_tokens"])
         assert (record.outcome, record.status, record.choices, record.invalid_calls) == ("answered", 200, 2, 0)
         assert record.calls == sum(len(choice["message"]["tool_calls"]) for choice in whole["choices"])
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/chat/completions", CHAT), ("/v1/responses", RESPONSE)])
+def test_the_constraint_is_switched_off_by_a_header_too(
+    ask: Callable[..., httpx.Response], path: str, body: dict[str, Any]
+) -> None:
+    allowed = {"decoding": {"allow_unconstrained": True}}
+    # Only a constrained request can be refused for what explain needs: so the answer tells which one it was.
+    off = ask("POST", path, body | {"explain": True}, {"x-octupus-constrained": "false"}, **allowed)
+    assert (off.status_code, off.json()["error"]["param"]) == (400, "explain")
+    assert ask("POST", path, body, {"x-octupus-constrained": "true"}).status_code == 200
+    assert ask("POST", path, body, {"x-octupus-constrained": "false"}).json()["error"]["param"] == "constrained"
+    assert ask("POST", path, body, {"x-octupus-constrained": "no"}).json()["error"]["param"] == "x-octupus-constrained"
 
 
 async def fails() -> None:

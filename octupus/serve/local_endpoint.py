@@ -1,4 +1,4 @@
-"""Starts the endpoint for the quickstart: the same application that serve_configs/oai.yaml names."""
+"""An endpoint on this machine while a block runs: the application that serve_configs/oai.yaml names."""
 
 from __future__ import annotations
 
