@@ -5,6 +5,7 @@ octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
 octupus explain FILE      send a request, and show what the constraint did to the answer
 octupus chat              talk to an endpoint, with tools that run here
+octupus evaluate          score an endpoint with BFCL, or compare two such runs
 octupus front             print the environment that puts HAProxy in front of Ray Serve
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Errors that a person can act on are printed as one line; exit code 2."""
     parser = _parser()
     parsed, rest = parser.parse_known_args(arguments)
-    if rest and parsed.run is not _plan:
+    if rest and parsed.run not in (_plan, _evaluate):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     parsed.rest = rest
     try:
@@ -126,6 +127,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     chat.set_defaults(run=_chat)
 
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="score an endpoint with BFCL, or compare two such runs",
+        description="`octupus evaluate bfcl` runs the unmodified BFCL harness: what stands behind it is read as "
+        "jobs/evaluate_bfcl.py reads it, FILE.yaml and dotted flags such as --output runs/mine "
+        "--endpoint.base_url http://127.0.0.1:8000/v1. `octupus evaluate compare A B` lists what run B gained "
+        "and lost against run A, with a significance test.",
+        allow_abbrev=False,
+    )
+    evaluate.add_argument("what", choices=["bfcl", "compare"])
+    evaluate.set_defaults(run=_evaluate)
+
     front = commands.add_parser(
         "front",
         help="print the environment that puts HAProxy in front of Ray Serve",
@@ -223,6 +236,12 @@ def _chat(parsed: argparse.Namespace) -> int:
         max_rounds=parsed.max_rounds,
     )
     return chat(options)
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    from octupus.evaluate_model import bfcl_command, compare_command
+
+    return bfcl_command(parsed.rest) if parsed.what == "bfcl" else compare_command(parsed.rest)
 
 
 def _front(parsed: argparse.Namespace) -> int:

@@ -46,6 +46,10 @@ class TrainingError(OctupusError):
     """A training run cannot start or go on: resources, self-test, loss, or checkpoint."""
 
 
+class EvaluationError(OctupusError):
+    """An evaluation cannot be run, or its score may not be published."""
+
+
 class UnenforceableSchemaError(OctupusError):
     """A tool's schema holds a keyword that no constraint can enforce; `pointer` is the JSON pointer to it."""
 

@@ -66,6 +66,13 @@ def preformatted(value: str) -> str:
     return f"<pre>{html.escape(value)}</pre>"
 
 
+def folded(heading: str, body: str, anchor: str) -> str:
+    """What is seen once the heading is clicked; `body` is HTML, as this module makes it."""
+    return (
+        f'<details id="{html.escape(anchor, quote=True)}"><summary>{html.escape(heading)}</summary>\n{body}</details>\n'
+    )
+
+
 def line_chart(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     x_label: str,
