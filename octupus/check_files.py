@@ -11,6 +11,7 @@ from octupus.config import read_yaml, resolve
 from octupus.data.config import PrepareConfig
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.errors import ConfigError
+from octupus.evaluate.bfcl.config import EvaluateBfclConfig
 from octupus.quickstart.config import SmallModelConfig
 from octupus.serve.config import ServeConfig
 from octupus.train.config import StageConfig, VocabularyConfig
@@ -22,6 +23,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "train": StageConfig,
     "edit_tokenizer": VocabularyConfig,
     "merge_lora": MergeConfig,
+    "evaluate_bfcl": EvaluateBfclConfig,
     "make_small_model": SmallModelConfig,
 }
 

@@ -132,7 +132,7 @@ def _refuse(config: EvaluateBfclConfig, faults: Faults, directory: RunDirectory)
     if reasons and not config.allow_errors:
         raise EvaluationError(
             f"no score is published: {'; '.join(reasons)}. Run the same command again to ask for them again, or say "
-            f"--allow-errors true to have them scored as the harness does (its log: {directory.log})"
+            f"--allow-errors to have them scored as the harness does (its log: {directory.log})"
         )
 
 
