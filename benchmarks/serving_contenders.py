@@ -48,6 +48,7 @@ def serve_ray_llm(model: Path, port: int) -> None:
     config = LLMConfig(
         model_loading_config={"model_id": MODEL_ID, "model_source": str(model)},
         placement_group_config={"bundle_per_worker": {"CPU": 1}},
+        log_engine_metrics=False,
         engine_kwargs={
             "dtype": "float32",
             "enforce_eager": True,

@@ -12,6 +12,7 @@ from octupus.data.config import PrepareConfig
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.errors import ConfigError
 from octupus.evaluate.bfcl.config import EvaluateBfclConfig
+from octupus.evaluate.calls.config import EvaluateCallsConfig
 from octupus.quickstart.config import SmallModelConfig
 from octupus.serve.config import ServeConfig
 from octupus.train.config import StageConfig, VocabularyConfig
@@ -24,6 +25,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "edit_tokenizer": VocabularyConfig,
     "merge_lora": MergeConfig,
     "evaluate_bfcl": EvaluateBfclConfig,
+    "evaluate_calls": EvaluateCallsConfig,
     "make_small_model": SmallModelConfig,
 }
 

@@ -66,11 +66,10 @@ def preformatted(value: str) -> str:
     return f"<pre>{html.escape(value)}</pre>"
 
 
-def folded(heading: str, body: str, anchor: str) -> str:
+def folded(heading: str, body: str, anchor: str | None = None) -> str:
     """What is seen once the heading is clicked; `body` is HTML, as this module makes it."""
-    return (
-        f'<details id="{html.escape(anchor, quote=True)}"><summary>{html.escape(heading)}</summary>\n{body}</details>\n'
-    )
+    identity = "" if anchor is None else f' id="{html.escape(anchor, quote=True)}"'
+    return f"<details{identity}><summary>{html.escape(heading)}</summary>\n{body}</details>\n"
 
 
 def line_chart(

@@ -56,6 +56,8 @@ class EvaluateBfclConfig(StrictModel):
     """Directory of the harness's own virtual environment, made at the first run."""
     give_up_after: int = Field(24, ge=1)
     """Failed items one after the other, with none answered between, after which the run stops."""
+    stalled_after_s: float = Field(1800, gt=0)
+    """Time without any item finished, after which the run stops; the harness itself repeats a 429 for ever."""
 
     @model_validator(mode="after")
     def _selection_is_known(self) -> EvaluateBfclConfig:

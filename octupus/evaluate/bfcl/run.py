@@ -21,7 +21,7 @@ from octupus.evaluate.bfcl.published import Published, published
 from octupus.evaluate.bfcl.report import write_report
 from octupus.evaluate.bfcl.results import Faults, Result, discard_failed, faults_of, read_results
 from octupus.evaluate.bfcl.run_directory import RunDirectory
-from octupus.evaluate.bfcl.watching import run_harness, watch_harness
+from octupus.evaluate.bfcl.watching import Patience, run_harness, watch_harness
 from octupus.telemetry import event, write_json
 
 logger = logging.getLogger("octupus.evaluate.bfcl")
@@ -106,7 +106,8 @@ def _generate(
     started = time.monotonic()
     try:
         job = _job("generate", config, endpoint, wanted)
-        watch_harness(python, job, _environment(config, endpoint, directory), directory.log, left, config.give_up_after)
+        patience = Patience(config.give_up_after, config.stalled_after_s)
+        watch_harness(python, job, _environment(config, endpoint, directory), directory.log, left, patience)
     finally:
         before += time.monotonic() - started
         write_json(clock, before)

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ LAST_LINES = 12
 
 
 class GaveUpError(EvaluationError):
-    """The harness was stopped because every item failed."""
+    """The harness was stopped because every item failed, or none ended."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When a run is not worth going on with; see EvaluateBfclConfig."""
+
+    give_up_after: int
+    stalled_after_s: float
 
 
 def run_harness(python: Path, job: Mapping[str, Any], environment: Mapping[str, str], log: Path) -> int:
@@ -40,32 +49,37 @@ def watch_harness(
     environment: Mapping[str, str],
     log: Path,
     total: int,
-    give_up_after: int,
+    patience: Patience,
 ) -> None:
     """Run a job that generates `total` answers, with a progress bar that tells rate and time left.
 
-    Raises GaveUpError after `give_up_after` failed items with none answered between, and EvaluationError when the
-    harness fails; what was answered is kept either way.
+    Raises GaveUpError when patience ends, and EvaluationError when the harness fails; what was answered is kept.
     """
     # Answers to chosen items are sorted in as they come; all others are appended.
     results = _Results(Path(environment["BFCL_PROJECT_ROOT"]) / "result", appended=not job["ids"])
     results.read()  # those of earlier starts
     before = results.items
-    started = time.monotonic()
+    started = last_ended = time.monotonic()
     with _started(python, job, environment, log) as process, progress("asking", total=total) as bar:
         while process.poll() is None:
             time.sleep(POLL_S)
+            items = results.items
             results.read()
+            now = time.monotonic()
+            last_ended = now if results.items > items else last_ended
             done = results.items - before
-            rate = done / (time.monotonic() - started)
+            rate = done / (now - started)
             left = f"{(total - done) / rate:,.0f} s left" if done else ""
             failed = f", {results.failed} failed" if results.failed else ""
             bar.update(bar.task_ids[0], completed=done, note=f"{rate:.2f}/s, {left}{failed}")
-            if results.failed_in_a_row >= give_up_after:
-                raise GaveUpError(
-                    f"{results.failed_in_a_row} items failed one after the other, the last with: {results.last_error}; "
-                    f"stopped. What was answered is kept: mend the endpoint and run the same command again ({log})"
-                )
+            kept = f"What was answered is kept: mend the endpoint and run the same command again ({log})"
+            if results.failed_in_a_row >= patience.give_up_after:
+                failed_items = f"{results.failed_in_a_row} items failed one after the other"
+                raise GaveUpError(f"{failed_items}, the last with: {results.last_error}; stopped. {kept}")
+            if now - last_ended > patience.stalled_after_s:
+                stalled = f"no item ended for {patience.stalled_after_s:g} s"
+                why = "the server is silent, or answers 429, which the harness repeats for ever"
+                raise GaveUpError(f"{stalled}: {why}; stopped. {kept}")
         if process.returncode != 0:
             raise EvaluationError(f"the harness ended with {process.returncode}: {_end_of(log)} (all of it: {log})")
     event(logger, "answers_generated", items=results.items - before, seconds=time.monotonic() - started)

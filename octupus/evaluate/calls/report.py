@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from octupus.evaluate.calls.states import expected_turns
 from octupus.evaluate.calls.summary import COLUMNS, counted, f1_row, share_rows
 from octupus.evaluate.calls.totals import Totals
 from octupus.evaluate.scoring import Reply
-from octupus.page import Section, bar_chart, preformatted, table, text, write_page
+from octupus.page import Section, bar_chart, folded, preformatted, table, text, write_page
 
 MOST_SHOWN = 500
 """Failures in the page; replies.jsonl has all."""
@@ -82,7 +81,7 @@ def _dialogue(dialogue: Dialogue) -> str:
     verdicts = table(["turn", "state as expected", "results found", "expected calls"], rows)
     messages = preformatted(json.dumps(record["messages"], ensure_ascii=False, indent=1))
     title = f"{ended} · {conversation.language} · {conversation.source} · {conversation.id[:12]}"
-    return _folded(title, verdicts + messages)
+    return folded(title, verdicts + messages)
 
 
 def _group(members: Mapping[str, Totals]) -> str:
@@ -111,13 +110,9 @@ def _failure(question: Question, reply: Reply, score: RequestScore) -> str:
     request, (identity, position) = question.request, question.key
     title = f"{reason} · {request.kind} · {request.language} · {question.source} · {identity[:12]}:{position}"
     tools = json.dumps(request.tools, ensure_ascii=False, indent=1)
-    body = text(detail) + preformatted(shown(request, reply)) + _folded("tools", preformatted(tools))
-    return _folded(title, body)
+    body = text(detail) + preformatted(shown(request, reply)) + folded("tools", preformatted(tools))
+    return folded(title, body)
 
 
 def _shown_of(wrong: int) -> str:
     return f"The first {MOST_SHOWN} of {wrong}." if wrong > MOST_SHOWN else f"All {wrong}."
-
-
-def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{html.escape(title)}</summary>{body}</details>"
