@@ -5,7 +5,7 @@ octupus check             validate every configuration file of the project
 octupus check-tools FILE  say which tools' schemas can be enforced
 octupus explain FILE      send a request, and show what the constraint did to the answer
 octupus chat              talk to an endpoint, with tools that run here
-octupus evaluate          score an endpoint with BFCL, or compare two such runs
+octupus evaluate          score an endpoint with BFCL or with held-out calls, or compare two runs
 octupus front             print the environment that puts HAProxy in front of Ray Serve
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
 octupus doctor            compare this machine with what octupus is tested with
@@ -129,14 +129,15 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser(
         "evaluate",
-        help="score an endpoint with BFCL, or compare two such runs",
+        help="score an endpoint with BFCL or with held-out calls, or compare two runs",
         description="`octupus evaluate bfcl` runs the unmodified BFCL harness: what stands behind it is read as "
         "jobs/evaluate_bfcl.py reads it, FILE.yaml and dotted flags such as --output runs/mine "
-        "--endpoint.base_url http://127.0.0.1:8000/v1. `octupus evaluate compare A B` lists what run B gained "
+        "--endpoint.base_url http://127.0.0.1:8000/v1; `octupus evaluate calls` is jobs/evaluate_calls.py in the same "
+        "way. `octupus evaluate compare A B` lists what run B gained "
         "and lost against run A, with a significance test.",
         allow_abbrev=False,
     )
-    evaluate.add_argument("what", choices=["bfcl", "compare"])
+    evaluate.add_argument("what", choices=["bfcl", "calls", "compare"])
     evaluate.set_defaults(run=_evaluate)
 
     front = commands.add_parser(
@@ -239,9 +240,10 @@ def _chat(parsed: argparse.Namespace) -> int:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
-    from octupus.evaluate_model import bfcl_command, compare_command
+    from octupus.evaluate_model import bfcl_command, calls_command, compare_command
 
-    return bfcl_command(parsed.rest) if parsed.what == "bfcl" else compare_command(parsed.rest)
+    commands = {"bfcl": bfcl_command, "calls": calls_command, "compare": compare_command}
+    return commands[parsed.what](parsed.rest)
 
 
 def _front(parsed: argparse.Namespace) -> int:

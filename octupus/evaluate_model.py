@@ -1,7 +1,8 @@
-"""`octupus evaluate bfcl` and jobs/evaluate_bfcl.py: a run of BFCL, of an endpoint or of a model served for the run."""
+"""`octupus evaluate`: a run of BFCL, of an endpoint or of a model served for the run; held-out calls; comparisons."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +16,8 @@ from octupus.evaluate.bfcl.config import EvaluateBfclConfig
 from octupus.evaluate.bfcl.published import read_published
 from octupus.evaluate.bfcl.run import evaluate_bfcl
 from octupus.evaluate.bfcl.tables import comparison_table, scores_table
+from octupus.evaluate.calls.config import EvaluateCallsConfig
+from octupus.evaluate.calls.run import evaluate_calls
 from octupus.telemetry import configure_logging
 
 MODEL_ID = "octupus"
@@ -42,6 +45,14 @@ def bfcl_command(arguments: Sequence[str]) -> int:
     config = load(EvaluateBfclConfig, arguments=arguments)
     configure_logging()
     print(run_bfcl(config))
+    return 0
+
+
+def calls_command(arguments: Sequence[str]) -> int:
+    """`octupus evaluate calls`. Raises OctupusError."""
+    config = load(EvaluateCallsConfig, arguments=arguments)
+    configure_logging()
+    print(asyncio.run(evaluate_calls(config)))
     return 0
 
 
