@@ -10,7 +10,7 @@ from typing import Any, Self
 import openai
 from pydantic import BaseModel, Field, ValidationError
 
-from octupus.errors import ConfigError, OctupusError
+from octupus.errors import ConfigError, EvaluationError
 from octupus.evaluate.calls.config import EndpointConfig
 from octupus.evaluate.scoring import Reply
 from octupus.schema.validation import InvalidJsonError, parse_json
@@ -20,7 +20,7 @@ DETAIL_CHARACTERS = 300
 SHOWN_MODELS = 20
 
 
-class EndpointError(OctupusError):
+class EndpointError(EvaluationError):
     """The endpoint cannot be evaluated: it is down, refuses the key, is no OpenAI endpoint or lacks the model."""
 
 

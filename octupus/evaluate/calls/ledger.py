@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from octupus.errors import OctupusError
+from octupus.errors import EvaluationError
 from octupus.evaluate.calls.question import Key
 
 VERSION = 1
 
 
-class RunDirectoryError(OctupusError):
+class RunDirectoryError(EvaluationError):
     """The output belongs to other settings, is damaged, in use, or no run directory at all."""
 
 
