@@ -6,7 +6,7 @@ refuses correct calls would drop the rows that hold them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Never
 
 from octupus.schema.type_names import parse_type
@@ -100,20 +100,43 @@ def normalise(schema: Mapping[str, Any]) -> dict[str, Any]:
     return _normalise(schema, alone=True, depth=DEEPEST_NESTING)
 
 
+def with_meant_enums(schema: Mapping[str, Any], depth: int = DEEPEST_NESTING) -> dict[str, Any]:
+    """The schema as it is, but for enums that no value satisfies and that tell what is meant.
+
+    Such are members of another type than the one beside them, and members of an array's items written beside them; all
+    that is changed refused every value. For schemas of requests: elsewhere see `normalise`.
+    """
+    result = dict(schema)
+    if isinstance(result.get("type"), str):
+        _repair_enum(result)
+    if depth == 0:
+        return result
+
+    def deeper(inner: dict[str, Any], _: bool) -> dict[str, Any]:
+        return with_meant_enums(inner, depth - 1)
+
+    return {keyword: _subschemas(keyword, value, deeper) for keyword, value in result.items()}
+
+
 def _normalise(schema: Mapping[str, Any], alone: bool, depth: int) -> dict[str, Any]:
     result = _json_types(_json_shapes(schema))
     _repair_enum(result)
     _repair_required(result, closed=alone and _is_closed(result))
     if depth == 0:
         return result
-    return {keyword: _subschemas(keyword, value, depth - 1) for keyword, value in result.items()}
+
+    def deeper(inner: dict[str, Any], alone: bool) -> dict[str, Any]:
+        return _normalise(inner, alone, depth - 1)
+
+    return {keyword: _subschemas(keyword, value, deeper) for keyword, value in result.items()}
 
 
-def _subschemas(keyword: str, value: Any, depth: int) -> Any:
+def _subschemas(keyword: str, value: Any, changed: Callable[[dict[str, Any], bool], dict[str, Any]]) -> Any:
+    """A keyword's value with each subschema changed; `changed` is told whether that stands alone."""
     alone = keyword in _STAND_ALONE
 
     def subschema(inner: Any) -> Any:
-        return _normalise(inner, alone, depth) if isinstance(inner, dict) else inner
+        return changed(inner, alone) if isinstance(inner, dict) else inner
 
     if keyword in SCHEMA_MAPS and isinstance(value, dict):
         return {name: subschema(inner) for name, inner in value.items()}
@@ -170,7 +193,10 @@ def _json_shapes(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _repair_enum(schema: dict[str, Any]) -> None:
-    """Leave out an enum without values, and fit a scalar type to the members of an enum that has none of that type."""
+    """Leave out an enum without values, and fit a scalar type to the members of an enum that has none of that type.
+
+    An array's enum goes to its items where no member is an array.
+    """
     members = schema.get("enum")
     if not isinstance(members, list):
         return
@@ -178,6 +204,10 @@ def _repair_enum(schema: dict[str, Any]) -> None:
         del schema["enum"]
         return
     written = schema.get("type")
+    items = schema.get("items")
+    if written == "array" and isinstance(items, dict) and "enum" not in items and all(map(_scalar, members)):
+        schema["items"] = items | {"enum": schema.pop("enum")}
+        return
     if not isinstance(written, str) or written not in _SCALARS:
         return
     found = {_scalar(member) for member in members}

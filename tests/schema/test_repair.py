@@ -12,7 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octupus.schema.repair import DEEPEST_NESTING, is_flat, normalise, normalise_parameters, parameters_from_flat
+from octupus.schema.repair import (
+    DEEPEST_NESTING,
+    is_flat,
+    normalise,
+    normalise_parameters,
+    parameters_from_flat,
+    with_meant_enums,
+)
 from octupus.schema.validation import check_schema, validator
 
 
@@ -66,6 +73,14 @@ def test_types_and_shapes(foreign: dict[str, Any], repaired: dict[str, Any]) -> 
         ({"type": "integer", "enum": [1, "2"]}, {"type": "integer", "enum": [1, "2"]}),
         ({"type": "string", "enum": [1, True]}, {"type": "string", "enum": [1, True]}),
         ({"type": "array", "enum": ["a"]}, {"type": "array", "enum": ["a"]}),
+        (
+            {"type": "array", "items": {"type": "string"}, "enum": ["a", "b"]},
+            {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+        ),
+        (
+            {"type": "array", "items": {"type": "string"}, "enum": [["a"], "b"]},
+            {"type": "array", "items": {"type": "string"}, "enum": [["a"], "b"]},
+        ),
     ],
 )
 def test_enums(foreign: dict[str, Any], repaired: dict[str, Any]) -> None:
@@ -240,9 +255,23 @@ values = st.recursive(
 )
 @settings(deadline=None)
 def test_a_repair_of_a_valid_schema_refuses_nothing_more(schema: dict[str, Any], instances: list[Any]) -> None:
-    repaired = normalise(schema)
-    for instance in instances:
-        assert validator(repaired).is_valid(instance) or not validator(schema).is_valid(instance)
+    valid = [instance for instance in instances if validator(schema).is_valid(instance)]
+    for repaired in (normalise(schema), with_meant_enums(schema)):
+        assert all(validator(repaired).is_valid(instance) for instance in valid)
+
+
+def test_only_enums_that_no_value_satisfies_are_read_as_meant() -> None:
+    wanted = {"type": "array", "items": {"type": "string"}, "enum": ["a", "b"]}
+    count = {"type": "integer", "enum": ["1", "2"]}
+    kept = {"enum": [None], "type": ["string", "null"], "required": "c", "default": None}
+    schema = {"type": "object", "properties": {"wanted": wanted, "count": count, "kept": kept}, "required": ["wanted"]}
+    read = with_meant_enums(schema)
+    assert read["properties"] == {
+        "wanted": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}},
+        "count": {"type": "string", "enum": ["1", "2"]},
+        "kept": kept,
+    }
+    assert read | {"properties": None} == schema | {"properties": None}
 
 
 def real_parameters(shared: Callable[[str], Path]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from octupus.conversation import FunctionDefinition, Tool
 from octupus.errors import RequestError
+from octupus.schema.repair import with_meant_enums
 from octupus.serve.protocol.fields import Input
 from octupus.serve.protocol.turn_request import ToolChoice
 
@@ -86,7 +87,7 @@ def declared_tools(
         names.add(function.name)
         definition = FunctionDefinition(name=function.name, description=function.description or "")
         if function.parameters:
-            definition = definition.model_copy(update={"parameters": function.parameters})
+            definition = definition.model_copy(update={"parameters": with_meant_enums(function.parameters)})
         result.append(Tool(function=definition))
     return tuple(result)
 
