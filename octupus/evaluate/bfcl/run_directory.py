@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from octupus import versions
 from octupus.errors import EvaluationError
 from octupus.telemetry import git_revision, write_json
 
@@ -39,7 +40,8 @@ class RunDirectory:
         if not self._record.is_file():
             if self.path.exists() and any(self.path.iterdir()):
                 raise EvaluationError(f"output: {self.path} holds files and no run of BFCL; name another directory")
-            write_json(self._record, {"measured": measured, "git_revision": git_revision()})
+            begun = {"measured": measured, "versions": versions.installed(), "git_revision": git_revision()}
+            write_json(self._record, begun)
             return
         there = json.loads(self._record.read_text())["measured"]
         other = [
