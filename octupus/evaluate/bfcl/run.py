@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,15 +102,18 @@ def _generate(
     before = float(json.loads(clock.read_text())) if clock.is_file() else 0.0
     if not left:
         return before
-    started = time.monotonic()
-    try:
-        job = _job("generate", config, endpoint, wanted)
-        patience = Patience(config.give_up_after, config.stalled_after_s)
-        watch_harness(python, job, _environment(config, endpoint, directory), directory.log, left, patience)
-    finally:
-        before += time.monotonic() - started
-        write_json(clock, before)
-    return before
+    job = _job("generate", config, endpoint, wanted)
+    patience = Patience(config.give_up_after, config.stalled_after_s)
+    watch_harness(
+        python,
+        job,
+        _environment(config, endpoint, directory),
+        directory.log,
+        left,
+        patience,
+        lambda seconds: write_json(clock, before + seconds),
+    )
+    return float(json.loads(clock.read_text()))
 
 
 def _left(category: str, ids: Sequence[str] | None, there: Sequence[str]) -> int:

@@ -50,8 +50,11 @@ def watch_harness(
     log: Path,
     total: int,
     patience: Patience,
+    on_time: Callable[[float], None],
 ) -> None:
     """Run a job that generates `total` answers, with a progress bar that tells rate and time left.
+
+    `on_time` is told the seconds that have passed, again and again, for however the run ends.
 
     Raises GaveUpError when patience ends, and EvaluationError when the harness fails; what was answered is kept.
     """
@@ -66,6 +69,7 @@ def watch_harness(
             items = results.items
             results.read()
             now = time.monotonic()
+            on_time(now - started)
             last_ended = now if results.items > items else last_ended
             done = results.items - before
             rate = done / (now - started)
