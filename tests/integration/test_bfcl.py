@@ -22,6 +22,8 @@ from octupus.evaluate.bfcl.weights import WEIGHTS
 
 from ..bfcl_oracle import Failure, Kind, Selection, oracle
 
+pytestmark = pytest.mark.timeout(900)  # the first test may have to make the harness's environment
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path("~/.cache/octupus/bfcl").expanduser()
 PORT = 8571
