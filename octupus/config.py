@@ -14,7 +14,7 @@ import json
 import sys
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -79,6 +79,15 @@ def resolve(model: type[Model], values: dict[str, Any], origin: str = "configura
         return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(model, detail, origin) for detail in error.errors())) from error
+
+
+def changed_settings(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is other now than when something was begun, a text for each setting with both of its values."""
+    return [
+        f"{name} was {json.dumps(recorded.get(name))} and is now {json.dumps(given.get(name))}"
+        for name in sorted(recorded.keys() | given.keys())
+        if recorded.get(name) != given.get(name)
+    ]
 
 
 def load(model: type[Model], default_file: Path | None = None, arguments: Sequence[str] | None = None) -> Model:

@@ -33,16 +33,22 @@ def requests_of(conversations: Sequence[Conversation], count: int) -> list[HeldO
         answers = [p for p, message in enumerate(conversation.messages) if message.role == "assistant"]
         calling = [position for position in answers if conversation.messages[position].tool_calls]
         position = calling[0] if calling else answers[-1]
-        requests.append(
-            HeldOutRequest(
-                messages=[message.to_openai() for message in conversation.messages[:position]],
-                tools=[tool.model_dump() for tool in conversation.tools],
-                expected_calls=tuple(
-                    (call.function.name, parse_arguments(call.function.arguments))
-                    for call in conversation.messages[position].tool_calls
-                ),
-                kind=conversation.kind,
-                language=conversation.language,
-            )
-        )
+        requests.append(request_at(conversation, position))
     return requests
+
+
+def request_at(conversation: Conversation, position: int) -> HeldOutRequest:
+    """The conversation asked up to its message at `position`, whose calls are expected.
+
+    Raises InvalidJsonError when arguments of these are no JSON object.
+    """
+    return HeldOutRequest(
+        messages=[message.to_openai() for message in conversation.messages[:position]],
+        tools=[tool.model_dump() for tool in conversation.tools],
+        expected_calls=tuple(
+            (call.function.name, parse_arguments(call.function.arguments))
+            for call in conversation.messages[position].tool_calls
+        ),
+        kind=conversation.kind,
+        language=conversation.language,
+    )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from octupus.config import changed_settings
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.outcome import Answer, Failure, Outcome
 from octupus.errors import OctupusError
@@ -103,11 +104,7 @@ def check_settings(path: Path, settings: dict[str, Any]) -> None:
     recorded = _header(path)
     if recorded is None:
         return
-    changed = [
-        f"{name} was {json.dumps(recorded.get(name))} and is now {json.dumps(settings.get(name))}"
-        for name in sorted(recorded.keys() | settings.keys())
-        if recorded.get(name) != settings.get(name)
-    ]
+    changed = changed_settings(recorded, settings)
     if changed:
         raise LedgerError(
             f"{path.parent} holds answers to other settings: {'; '.join(changed)}; "

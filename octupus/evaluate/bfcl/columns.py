@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from octupus.evaluate.bfcl.ancestors import COLUMNS
 from octupus.evaluate.bfcl.published import Published, Score
 from octupus.evaluate.bfcl.weights import SIMPLE
@@ -50,6 +48,6 @@ def percent(score: Score) -> str:
     return f"{100 * score.value:.2f} ({100 * score.low:.2f} to {100 * score.high:.2f})"
 
 
-def shown(value: float | None, form: Callable[[float], str] = "{:.2f}".format) -> str:
+def shown(value: float | None) -> str:
     """A cell of a table; a dash where there is nothing."""
-    return "-" if value is None else form(value)
+    return "-" if value is None else f"{value:.2f}"

@@ -96,7 +96,7 @@ def _generate(
     if discarded:
         event(logger, "failed_items_are_asked_again", items=discarded)
     there = read_results(directory.root)
-    left = sum(_left(name, ids, list(there)) for name, ids in wanted.items())
+    left = len(faults_of(there, wanted).missing)
     event(logger, "bfcl_run", model=endpoint.model, url=endpoint.base_url, items=left, answered_before=len(there))
     clock = directory.path / "seconds.json"
     before = float(json.loads(clock.read_text())) if clock.is_file() else 0.0
@@ -114,12 +114,6 @@ def _generate(
         lambda seconds: write_json(clock, before + seconds),
     )
     return float(json.loads(clock.read_text()))
-
-
-def _left(category: str, ids: Sequence[str] | None, there: Sequence[str]) -> int:
-    if ids is not None:
-        return len(set(ids) - set(there))
-    return CATEGORIES[category].items - sum(item_id.rpartition("_")[0] == category for item_id in there)
 
 
 def _refuse(config: EvaluateBfclConfig, faults: Faults, directory: RunDirectory) -> None:

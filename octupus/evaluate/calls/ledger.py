@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from octupus.config import changed_settings
 from octupus.errors import EvaluationError
 from octupus.evaluate.calls.question import Key
 
@@ -126,11 +127,7 @@ def _check_settings(path: Path, header: Any, settings: Mapping[str, Any]) -> Non
     if not isinstance(header, dict) or header.get("ledger") != VERSION or not isinstance(header.get("settings"), dict):
         raise RunDirectoryError(f"{path} does not begin as a ledger of version {VERSION}; choose another output")
     recorded = header["settings"]
-    changed = [
-        f"{name} was {json.dumps(recorded.get(name))} and is now {json.dumps(settings.get(name))}"
-        for name in sorted(recorded.keys() | settings.keys())
-        if recorded.get(name) != settings.get(name)
-    ]
+    changed = changed_settings(recorded, settings)
     if changed:
         raise RunDirectoryError(
             f"{path.parent} holds answers to other settings: {'; '.join(changed)}; choose another output, or take the "

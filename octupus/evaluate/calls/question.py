@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from octupus.conversation import Conversation
-from octupus.evaluate.held_out import HeldOutRequest
-from octupus.schema.validation import parse_arguments
+from octupus.evaluate.held_out import HeldOutRequest, request_at
 
 Positions = Literal["first", "all"]
 Key = tuple[str, int]
@@ -38,14 +37,4 @@ def questions_of(conversation: Conversation, positions: Positions) -> list[Quest
 
 
 def _question(conversation: Conversation, position: int) -> Question:
-    request = HeldOutRequest(
-        messages=[message.to_openai() for message in conversation.messages[:position]],
-        tools=[tool.model_dump() for tool in conversation.tools],
-        expected_calls=tuple(
-            (call.function.name, parse_arguments(call.function.arguments))
-            for call in conversation.messages[position].tool_calls
-        ),
-        kind=conversation.kind,
-        language=conversation.language,
-    )
-    return Question((conversation.id, position), conversation.source, request)
+    return Question((conversation.id, position), conversation.source, request_at(conversation, position))
