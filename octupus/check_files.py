@@ -1,12 +1,16 @@
-"""`octupus check`: every configuration file against the model that will read it, before anything is started."""
+"""`octupus check`: every configuration file against what will read it, before anything is started."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
+from octupus.clusters.config import ClusterConfig
+from octupus.clusters.launch_files import check_launch_file, kind_of, serve_blocks
+from octupus.clusters.launch_schemas import known_share
 from octupus.config import read_yaml, resolve
 from octupus.data.config import PrepareConfig
 from octupus.data.reanswer.config import ReanswerConfig
@@ -27,6 +31,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "evaluate_bfcl": EvaluateBfclConfig,
     "evaluate_calls": EvaluateCallsConfig,
     "make_small_model": SmallModelConfig,
+    "cluster": ClusterConfig,
 }
 
 
@@ -45,16 +50,32 @@ def check_files(paths: Sequence[Path]) -> int:
 
 
 def check_file(file: Path) -> None:
-    """Raises ConfigError when the file is not what its reader takes. The file's name tells who reads it."""
-    values = read_yaml(file)
-    if "applications" in values:
-        for application in values["applications"]:
-            resolve(ServeConfig, application.get("args", {}), str(file))
-        return
+    """Raises ConfigError when the file is not what its reader takes."""
+    check_values(read_yaml(file), file)
+
+
+def check_values(values: dict[str, Any], file: Path) -> None:
+    """Check what stands in `file`: its name tells which job reads it; a launcher's file is told by its keys.
+
+    Raises ConfigError. A file named like a job's is a launcher's where its keys say so: clusters/sky/train_stg1.yaml.
+    """
     model = next((model for prefix, model in _MODELS.items() if file.stem.startswith(prefix)), None)
-    if model is None:
-        raise ConfigError(f"no reader is known for it; names begin with {', '.join(_MODELS)}")
-    resolve(model, values, str(file))
+    if model is not None and (known_share(values, model.model_fields) > 0.5 or kind_of(values) is None):
+        resolve(model, values, str(file))
+    elif kind_of(values) is not None:
+        check_launch_file(values, str(file))
+        for block in serve_blocks(values):
+            _check_serve_arguments(block, str(file))
+    else:
+        raise ConfigError(
+            f"no reader is known for it; names of jobs' files begin with {', '.join(_MODELS)}, and most keys of "
+            "another must be of a Serve config, a `ray up` file, KubeRay, SkyPilot or a runtime_env"
+        )
+
+
+def _check_serve_arguments(block: Mapping[str, Any], origin: str) -> None:
+    for application in block["applications"]:
+        resolve(ServeConfig, application.get("args", {}), origin)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -8,7 +8,8 @@ octupus chat              talk to an endpoint, with tools that run here
 octupus evaluate          score an endpoint with BFCL or with held-out calls, or compare two runs
 octupus front             print the environment that puts HAProxy in front of Ray Serve
 octupus plan FILE         say what a training stage needs, and whether it fits a GPU
-octupus doctor            compare this machine with what octupus is tested with
+octupus render            write KubeRay's or SkyPilot's file for a job or an endpoint
+octupus doctor            find what must be mended on this machine, or on the nodes of a cluster
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Errors that a person can act on are printed as one line; exit code 2."""
     parser = _parser()
     parsed, rest = parser.parse_known_args(arguments)
-    if rest and parsed.run not in (_plan, _evaluate):
+    if rest and parsed.run not in (_plan, _evaluate, _render):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     parsed.rest = rest
     try:
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     quickstart.set_defaults(run=_quickstart)
 
     check = commands.add_parser("check", help="validate configuration files")
-    check.add_argument("paths", type=Path, nargs="*", help="files or directories (jobs and serve_configs)")
+    check.add_argument("paths", type=Path, nargs="*", help="files or directories (jobs, serve_configs and clusters)")
     check.set_defaults(run=_check)
 
     check_tools = commands.add_parser("check-tools", help="say which tools' schemas can be enforced")
@@ -178,8 +179,50 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.set_defaults(run=_plan)
 
-    doctor = commands.add_parser("doctor", help="compare this machine with what octupus is tested with")
-    doctor.add_argument("--port", type=int, default=8000, help="port that serving will need (%(default)s)")
+    render = commands.add_parser(
+        "render",
+        help="write KubeRay's or SkyPilot's file for a job or an endpoint",
+        description="From the job's or the endpoint's own configuration and the description of the cluster, so that "
+        "nothing is said twice. Dotted flags behind FILE are of the cluster, as --workers.max 4, or, as --job.NAME, of "
+        "the job.",
+        allow_abbrev=False,
+    )
+    render.add_argument("target", choices=["kuberay", "sky"])
+    render.add_argument("file", type=Path, metavar="FILE", help="jobs/*.yaml or serve_configs/*.yaml")
+    render.add_argument(
+        "--cluster", type=Path, default=Path("clusters/cluster.yaml"), metavar="FILE", help="default: %(default)s"
+    )
+    render.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    render.set_defaults(run=_render)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="find what must be mended on this machine, or on the nodes of a cluster",
+        description="Versions, disks, memory, GPUs and CUDA, compilers, ports, and what `ray job submit --working-dir "
+        ".` would upload; on a cluster also whether its nodes are equal, share storage and agree on the time. Each "
+        "finding has its remedy. Exit code 0 when nothing must be mended, warnings or not; 1 when something must.",
+    )
+    doctor.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="configurations of jobs or deployments, whose storage, inputs, credentials and port are looked for",
+    )
+    doctor.add_argument("--port", type=int, help="port that serving will need (that of a FILE, or 8000)")
+    doctor.add_argument(
+        "--storage",
+        action="append",
+        default=[],
+        metavar="PATH_OR_URL",
+        help="storage to write to and read from, on every node with --cluster; may be repeated",
+    )
+    doctor.add_argument(
+        "--cluster",
+        action="store_true",
+        help="look at every node of the running Ray cluster; implied where RAY_ADDRESS is set",
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -205,7 +248,7 @@ def _quickstart(parsed: argparse.Namespace) -> int:
 def _check(parsed: argparse.Namespace) -> int:
     from octupus.check_files import check_files
 
-    return check_files(parsed.paths or [Path("jobs"), Path("serve_configs")])
+    return check_files(parsed.paths or [Path("jobs"), Path("serve_configs"), Path("clusters")])
 
 
 def _check_tools(parsed: argparse.Namespace) -> int:
@@ -275,10 +318,16 @@ def _plan(parsed: argparse.Namespace) -> int:
     return plan(options)
 
 
+def _render(parsed: argparse.Namespace) -> int:
+    from octupus.clusters.render import render_command
+
+    return render_command(parsed)
+
+
 def _doctor(parsed: argparse.Namespace) -> int:
     from octupus.doctor import doctor
 
-    return doctor(parsed.port)
+    return doctor(parsed.port, files=parsed.files, storages=parsed.storage, cluster=parsed.cluster, as_json=parsed.json)
 
 
 if __name__ == "__main__":

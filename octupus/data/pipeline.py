@@ -16,8 +16,8 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def prepare(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -> Mani
     if finished is not None:
         event(logger, "reused", output=config.output, packs=finished.packs, tokens=finished.tokens)
         return finished
-    with staged(config.output) as directory, ray_session(config.num_cpus), _ordered_execution():
+    with staged(config.output) as directory, _connected(config, sources, directory), _ordered_execution():
         preparation = _Preparation(config, sources, directory, rows_per_block)
         manifest = preparation.write(preparation.decide(), chat, inputs)
     event(logger, "prepared", output=config.output, packs=manifest.packs, tokens=manifest.tokens, fill=manifest.fill)
@@ -98,8 +98,16 @@ def count_mixture(config: PrepareConfig, rows_per_block: int = ROWS_PER_BLOCK) -
     config = with_mixture_file(config)
     model_chat(config.model)  # a directory without control tokens is told at once
     sources = resolve(config)
-    with staged(config.output, keep=False) as directory, ray_session(config.num_cpus), _ordered_execution():
+    with staged(config.output, keep=False) as directory, _connected(config, sources, directory), _ordered_execution():
         return _counted(_Preparation(config, sources, directory, rows_per_block).decide())
+
+
+def _connected(
+    config: PrepareConfig, sources: Sequence[ResolvedSource], directory: Path
+) -> AbstractContextManager[None]:
+    """Ray, on nodes that all see the corpora and the place of what is written."""
+    corpora = [file for source in sources for file in source.files]
+    return ray_session(config.num_cpus, storages=[directory], inputs=[config.model, *corpora])
 
 
 @dataclass(frozen=True, slots=True)

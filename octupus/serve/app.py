@@ -20,6 +20,12 @@ from octupus.serve.ingress.deployment import Ingress
 INGRESS_ONGOING_REQUESTS = 10_000
 """Above what the ingress's own gate admits, so that it is the gate that refuses, with an answer that says why."""
 
+INGRESS_RESOURCES: dict[str, dict[str, Any]] = {
+    # Ray gives its head one of this resource. The head of a cluster has no CPUs to give.
+    "head": {"num_cpus": 0, "resources": {"node:__internal_head__": 0.001}},
+    "any": {"num_cpus": 0.1},
+}
+
 
 def build(args: dict[str, Any]) -> Application:
     """The application for `args`, a ServeConfig as plain values.
@@ -38,7 +44,7 @@ def build(args: dict[str, Any]) -> Application:
         max_surge_percent=100,
         graceful_shutdown_timeout_s=config.replicas.drain_timeout_s,
         health_check_period_s=HEALTH_CHECK_PERIOD_S,
-        ray_actor_options={"num_cpus": 0.1},
+        ray_actor_options=INGRESS_RESOURCES[config.replicas.ingresses_on],
     )
     application: Application = ingress.bind(config, engine)
     return application

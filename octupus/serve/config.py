@@ -138,7 +138,10 @@ class ReplicasConfig(StrictModel):
     engines: int | AutoscalingConfig = Field(1)
     """Engine replicas: a number, or a range as {min_replicas, max_replicas, target_ongoing_requests}."""
     ingresses: int = Field(1, ge=1)
-    """Ingress replicas; they need a fraction of a CPU each."""
+    """Ingress replicas; one process each."""
+    ingresses_on: Literal["head", "any"] = "head"
+    """Nodes that ingresses run on. A connection breaks with the node of its ingress. With all of them on the head, and
+    `proxy_location: HeadOnly`, no other node's death breaks one; `any` spreads them where the head's CPUs are short."""
     max_ongoing_requests: int = Field(256, ge=1)
     """Requests one engine replica takes at once, those waiting in vLLM's queue included."""
     prefer_cached_prefix: bool = True

@@ -61,7 +61,7 @@ def train(config: StageConfig) -> TrainResult:
         event(logger, "train.reused", run=config.run.name, export=config.export)
         return _result(config, storage, started, reused=True)
     check_output(config)
-    with ray_session():
+    with ray_session(storages=_storages(config), inputs=_inputs(config)):
         resources = cluster_resources()
         config = resolve(config, resources)
         check_resume(config, prepared, storage)
@@ -99,6 +99,17 @@ def train(config: StageConfig) -> TrainResult:
         export=config.export,
     )
     return result
+
+
+def _storages(config: StageConfig) -> list[str | Path]:
+    """Where workers write what the driver and other workers read."""
+    return [config.run.location] if config.export is None else [config.run.location, config.export.parent]
+
+
+def _inputs(config: StageConfig) -> list[Path]:
+    """What every worker reads."""
+    directories = [config.model, config.data.directory]
+    return directories if config.evaluation is None else [*directories, config.evaluation.directory]
 
 
 def finished(config: StageConfig, prepared: PreparedData) -> bool:

@@ -8,17 +8,16 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import jsonschema
 import openai
 import pytest
 import ray
 from ray import serve
 
 from .process_tree import alive, descendants, wait_until
+from .questions import QUESTIONS, Answer, answers_to_all, answers_while, client_of, failovers
 from .random_model import write_random_model
 
 pytestmark = pytest.mark.timeout(1200)
@@ -26,70 +25,6 @@ pytestmark = pytest.mark.timeout(1200)
 PORT = 8550
 FAILOVER_TIMEOUT_S = 10
 """Longer than the other replica needs to go on, shorter than a new engine needs to start."""
-TOKENS = 300
-
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "city": {"type": "string", "maxLength": 20},
-        "days": {"type": "integer", "minimum": 1, "maximum": 9},
-        "units": {"type": "array", "items": {"enum": ["celsius", "fahrenheit"]}, "maxItems": 4},
-    },
-    "required": ["city", "units"],
-    "additionalProperties": False,
-}
-
-
-@dataclass(frozen=True)
-class Question:
-    route: str
-    stream: bool
-    tools: bool
-    greedy: bool
-    seed: int
-
-    def chat(self) -> dict[str, Any]:
-        tool = {"type": "function", "function": {"name": "get_weather", "parameters": SCHEMA}}
-        return self._drawn() | {
-            "messages": [{"role": "user", "content": self._text()}],
-            "max_tokens": TOKENS,
-            "seed": self.seed,
-            **({"tools": [tool], "tool_choice": "required"} if self.tools else {}),
-        }
-
-    def responses(self) -> dict[str, Any]:
-        tool = {"type": "function", "name": "get_weather", "parameters": SCHEMA, "strict": True}
-        return self._drawn() | {
-            "input": self._text(),
-            "max_output_tokens": TOKENS,
-            "extra_body": {"seed": self.seed},
-            **({"tools": [tool], "tool_choice": "required"} if self.tools else {}),
-        }
-
-    def _drawn(self) -> dict[str, Any]:
-        return {"model": "octupus", "temperature": 0.0 if self.greedy else 1.0}
-
-    def _text(self) -> str:
-        return f"Question {self.seed}: what is the weather in Paris?"
-
-
-QUESTIONS = [
-    Question(route, stream, tools, greedy, seed)
-    for seed, (route, stream, tools, greedy) in enumerate(
-        (route, stream, tools, greedy)
-        for route in ("chat", "responses")
-        for stream in (True, False)
-        for tools in (True, False)
-        for greedy in (True, False)
-    )
-]
-
-
-@dataclass(frozen=True)
-class Answer:
-    text: str
-    calls: tuple[tuple[str, str], ...]
-    reason: str | None
 
 
 @pytest.fixture(scope="module")
@@ -116,73 +51,6 @@ def unbroken(base_url: str) -> list[Answer]:
     return asyncio.run(answers_to_all(base_url))
 
 
-def client_of(base_url: str) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=base_url, api_key="unused", max_retries=0, timeout=240)
-
-
-async def answers_to_all(base_url: str, flowing: asyncio.Barrier | None = None) -> list[Answer]:
-    """All questions at once; `flowing` is passed by each stream when it has begun."""
-    async with client_of(base_url) as client:
-        return list(await asyncio.gather(*(ask(client, question, flowing) for question in QUESTIONS)))
-
-
-async def ask(client: openai.AsyncOpenAI, question: Question, flowing: asyncio.Barrier | None = None) -> Answer:
-    asked = ask_chat if question.route == "chat" else ask_responses
-    answer = await asked(client, question, flowing if question.stream else None)
-    for name, arguments in answer.calls:
-        assert name == "get_weather"
-        jsonschema.validate(json.loads(arguments), SCHEMA)
-    assert bool(answer.calls) == question.tools
-    return answer
-
-
-async def ask_chat(client: openai.AsyncOpenAI, question: Question, flowing: asyncio.Barrier | None) -> Answer:
-    fields = question.chat()
-    if not question.stream:
-        choice = (await client.chat.completions.create(**fields)).choices[0]
-        calls = [(call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()]
-        return Answer(choice.message.content or "", tuple(calls), choice.finish_reason)
-    text, reasons = "", []
-    named: dict[int, list[str]] = {}
-    async for chunk in await client.chat.completions.create(**fields, stream=True):
-        assert not reasons, "nothing comes behind the finish reason"
-        for choice in chunk.choices:
-            text += choice.delta.content or ""
-            for call in choice.delta.tool_calls or ():
-                parts = named.setdefault(call.index, ["", ""])
-                parts[0] += call.function.name or ""
-                parts[1] += call.function.arguments or ""
-            reasons += [choice.finish_reason] if choice.finish_reason else []
-        if flowing is not None and (text or named):
-            await flowing.wait()
-            flowing = None
-    return Answer(text, tuple((name, arguments) for name, arguments in named.values()), *reasons)
-
-
-async def ask_responses(client: openai.AsyncOpenAI, question: Question, flowing: asyncio.Barrier | None) -> Answer:
-    fields = question.responses()
-    if not question.stream:
-        return answer_of(await client.responses.create(**fields))
-    deltas: dict[str, str] = {}
-    async for event in await client.responses.create(**fields, stream=True):
-        if event.type in ("response.output_text.delta", "response.function_call_arguments.delta"):
-            deltas[event.item_id] = deltas.get(event.item_id, "") + event.delta
-            if flowing is not None:
-                await flowing.wait()
-                flowing = None
-        last = event
-    assert last.type in ("response.completed", "response.incomplete"), last
-    answer = answer_of(last.response)
-    assert list(deltas.values()) == ([answer.text] if answer.text else []) + [call[1] for call in answer.calls]
-    return answer
-
-
-def answer_of(response: Any) -> Answer:
-    calls = [(item.name, item.arguments) for item in response.output if item.type == "function_call"]
-    reason = response.incomplete_details.reason if response.incomplete_details else response.status
-    return Answer(response.output_text, tuple(calls), reason)
-
-
 def replicas() -> set[int]:
     """The processes of the engine replicas."""
     return {each.pid for each in descendants(os.getpid()) if "ServeReplica:octupus:EngineReplica" in each.name}
@@ -200,25 +68,12 @@ def wait_for_two_replicas(gone: int) -> None:
     wait_until(there, "two replicas answer again", 600)
 
 
-def failovers(base_url: str) -> float:
-    lines = httpx.get(base_url + "/metrics", timeout=30).text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("ray_octupus_failovers_total"))
-
-
 def kill_while_answering(base_url: str, unbroken: list[Answer], victim: int) -> None:
     """Kill a process while all questions are being answered: each answer is the unbroken one."""
 
-    async def run() -> list[Answer]:
-        flowing = asyncio.Barrier(sum(question.stream for question in QUESTIONS) + 1)
-        answering = asyncio.create_task(answers_to_all(base_url, flowing))
-        reached = asyncio.create_task(flowing.wait())
-        await asyncio.wait([answering, reached], return_when=asyncio.FIRST_COMPLETED)
-        assert reached.done(), answering.exception()
-        os.kill(victim, signal.SIGKILL)
-        return await answering
-
     before = failovers(base_url)
-    for question, answer, wanted in zip(QUESTIONS, asyncio.run(run()), unbroken, strict=True):
+    given = asyncio.run(answers_while(base_url, lambda: os.kill(victim, signal.SIGKILL)))
+    for question, answer, wanted in zip(QUESTIONS, given, unbroken, strict=True):
         assert answer == wanted, question
     wait_until(lambda: failovers(base_url) > before, "failovers are counted", 60)
 

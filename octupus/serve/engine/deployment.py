@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import ray
 from ray import serve
 from ray.serve import Application
 
+from octupus.errors import ConfigError
 from octupus.serve.config import AutoscalingConfig, ReplicasConfig, ServeConfig
 from octupus.serve.engine.arguments import engine_environment
 from octupus.serve.engine.placement import Node, Placement
@@ -16,6 +19,8 @@ from octupus.serve.routing.prefix_router import request_router_config
 
 HEALTH_CHECK_PERIOD_S = 2.0
 """An engine process that died while nothing was asked is found within this time."""
+JOINING_S = 1800.0
+"""Time that nodes with GPUs have to come up: a new machine pulls an image of many GB."""
 START_ATTEMPTS = 2
 """A model that does not load will not load the third time either; a port taken by chance is another the second time."""
 
@@ -53,6 +58,20 @@ def scaling_options(replicas: ReplicasConfig) -> dict[str, Any]:
 
 
 def nodes_of_cluster() -> list[Node]:
-    """The nodes that are alive."""
-    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return [Node(cpus=each.get("CPU", 0), gpus=each.get("GPU", 0)) for each in resources]
+    """The nodes that are alive, once they have the GPUs that OCTUPUS_EXPECTED_GPUS names.
+
+    KubeRay deploys when the head is ready, before any worker has joined. Raises ConfigError when they do not come.
+    """
+    expected = int(os.environ.get("OCTUPUS_EXPECTED_GPUS", "0"))
+    deadline = time.monotonic() + JOINING_S
+    while True:
+        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = int(sum(each.get("GPU", 0) for each in resources))
+        if gpus >= expected:
+            return [Node(cpus=each.get("CPU", 0), gpus=each.get("GPU", 0)) for each in resources]
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                f"the cluster has {gpus} GPUs after {JOINING_S:.0f} s, but OCTUPUS_EXPECTED_GPUS is {expected}; look "
+                "at its worker nodes"
+            )
+        time.sleep(1)
