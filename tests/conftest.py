@@ -1,6 +1,7 @@
 """Fixtures every layer shares: a small byte-level tokenizer with the control tokens, made in the process."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from octupus.chat.tokenizer import ChatTokenizer
 from .teacher_server import TeacherServer
 
 # How long an example takes says more about the machine's load than about the code.
-hypothesis.settings.register_profile("octupus", deadline=None)
-hypothesis.settings.load_profile("octupus")
+hypothesis.settings.register_profile("octupus", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)  # HYPOTHESIS_PROFILE=thorough
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "octupus"))
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -59,7 +59,8 @@ def cluster_spec(cluster: ClusterConfig, nodes: Nodes, needs_gpus: bool, service
 
 def drain_period_s(service: Service | None) -> int:
     """How long a worker that is being taken away may go on."""
-    return 30 if service is None else int(service.config.replicas.drain_timeout_s)
+    # A 7B's checkpoint: 14 s to the node's disk and 21 s to storage of 5 GB/s, by benchmarks/cluster_scaling.
+    return 120 if service is None else int(service.config.replicas.drain_timeout_s)
 
 
 def _worker(
@@ -162,19 +163,19 @@ def front_of_image(listen: str) -> dict[str, str]:
 
 
 def _leaving(service: Service | None) -> str:
-    """What a worker does when Kubernetes takes it away: it tells Ray, and a service finishes its answers.
+    """What a worker does when Kubernetes takes it away: it tells Ray, and waits until its work is over.
 
-    Ray Train counts such a loss as preemption, and Serve starts replicas elsewhere before it stops these.
+    A training run then writes a checkpoint, and its loss counts as preemption; Serve starts replicas elsewhere, while
+    these finish their answers.
     """
     period = drain_period_s(service)
+    working = "^ray::RayTrainWorker" if service is None else "^ray::ServeReplica:"
     told = (
         "timeout 20 ray drain-node --reason DRAIN_NODE_REASON_PREEMPTION --reason-message 'the pod is deleted' "
         f"--deadline-remaining-seconds {period} || true"
     )
-    if service is None:
-        return told
-    answering = "while pgrep -f ^ray::ServeReplica: > /dev/null; do sleep 1; done"
-    return f"{told}; timeout {period} bash -c '{answering}' || true"
+    still = f"while pgrep -f {working} > /dev/null; do sleep 1; done"
+    return f"{told}; timeout {period} bash -c '{still}' || true"
 
 
 def _variable(name: str, value: str) -> dict[str, Any]:

@@ -26,19 +26,27 @@ def cluster_resources() -> Resources:
     return Resources(cpus=int(total.get("CPU", 0)), gpus=int(total.get("GPU", 0)))
 
 
+def resolve_use_gpu(scaling: ScalingConfig, resources: Resources) -> bool:
+    """Whether each worker has a GPU."""
+    return resources.gpus > 0 if scaling.use_gpu == "auto" else scaling.use_gpu
+
+
 def resolve_workers(scaling: ScalingConfig, resources: Resources) -> int | WorkerRange:
     """Number of workers, or their range. Raises TrainingError, saying what the cluster has, when they cannot all run.
 
     A cluster that grows on demand is not asked, unless the number is left to it.
     """
+    use_gpu = resolve_use_gpu(scaling, resources)
     workers = scaling.workers
     if workers == "auto":
-        workers = resources.gpus or WORKERS_ON_CPU
+        workers = resources.gpus if use_gpu else WORKERS_ON_CPU
+        if workers == 0:
+            raise TrainingError("scaling.workers is auto, but the cluster has no GPU yet; give the number of workers")
     if scaling.autoscaling:
         return workers
     fewest = workers.min if isinstance(workers, WorkerRange) else workers
     needed = fewest * scaling.cpus_per_worker
-    if resources.gpus and fewest > resources.gpus:
+    if use_gpu and fewest > resources.gpus:
         raise TrainingError(
             f"{fewest} workers need one GPU each, but the cluster has {resources.gpus}; lower scaling.workers"
         )

@@ -152,6 +152,8 @@ class ScalingConfig(StrictModel):
     knows to be preempted do not count."""
     autoscaling: bool = False
     """Whether the cluster grows on demand: then more workers than it holds now are waited for, not refused."""
+    use_gpu: bool | Literal["auto"] = "auto"
+    """Whether each worker has a GPU; auto is whether the cluster has any now. One that has yet to grow needs true."""
 
     @model_validator(mode="after")
     def _check(self) -> ScalingConfig:

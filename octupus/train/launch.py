@@ -14,7 +14,7 @@ from octupus.telemetry import event, run_record
 from octupus.train.checkpoint import store
 from octupus.train.checkpoint.storage import Storage
 from octupus.train.checkpoint.store import RunIdentity
-from octupus.train.cluster import Resources, cluster_resources, resolve_workers
+from octupus.train.cluster import Resources, cluster_resources, resolve_use_gpu, resolve_workers
 from octupus.train.config import StageConfig, indivisible
 from octupus.train.inputs import check_inputs, check_output
 from octupus.train.model.directory import read_record
@@ -62,15 +62,15 @@ def train(config: StageConfig) -> TrainResult:
         return _result(config, storage, started, reused=True)
     check_output(config)
     with ray_session(storages=_storages(config), inputs=_inputs(config)):
-        resources = cluster_resources()
-        config = resolve(config, resources)
-        check_resume(config, prepared, storage)
+        config = resolve(config, cluster_resources())
+        done = check_resume(config, prepared, storage)
         steps = total_steps(config, prepared)
         event(
             logger,
             "train.start",
             run=config.run.name,
             steps=steps,
+            done=done,
             packs=prepared.packs,
             workers=config.scaling.workers,
             dtype=config.engine.dtype,
@@ -81,7 +81,7 @@ def train(config: StageConfig) -> TrainResult:
         failure: str | None = "interrupted"
         try:
             with followed(storage, config.run.name, steps):
-                fit(config, use_gpu=resources.gpus > 0)
+                fit(config)
             failure = None
         except TrainingError as error:
             failure = str(error)
@@ -102,14 +102,18 @@ def train(config: StageConfig) -> TrainResult:
 
 
 def _storages(config: StageConfig) -> list[str | Path]:
-    """Where workers write what the driver and other workers read."""
-    return [config.run.location] if config.export is None else [config.run.location, config.export.parent]
+    """Where workers write what the driver and other workers read while the run goes on."""
+    return [config.run.location]
 
 
 def _inputs(config: StageConfig) -> list[Path]:
-    """What every worker reads."""
+    """What every worker reads, and where any of them may have to export: a place on one node alone would lose that."""
     directories = [config.model, config.data.directory]
-    return directories if config.evaluation is None else [*directories, config.evaluation.directory]
+    if config.evaluation is not None:
+        directories.append(config.evaluation.directory)
+    if config.export is not None:
+        directories.append(next(place for place in config.export.parents if place.exists()))
+    return directories
 
 
 def finished(config: StageConfig, prepared: PreparedData) -> bool:
@@ -138,27 +142,29 @@ def resolve(config: StageConfig, resources: Resources) -> StageConfig:
         complaint = indivisible(config.data.packs_per_step, workers)
         if complaint:
             raise TrainingError(complaint)
+    use_gpu = resolve_use_gpu(config.scaling, resources)
     dtype = config.engine.dtype
     if dtype == "auto":
-        dtype = "bfloat16" if resources.gpus else "float32"
-    scaling = config.scaling.model_copy(update={"workers": workers})
+        dtype = "bfloat16" if use_gpu else "float32"
+    scaling = config.scaling.model_copy(update={"workers": workers, "use_gpu": use_gpu})
     return _with_dtype(config.model_copy(update={"scaling": scaling}), dtype)
 
 
-def check_resume(config: StageConfig, prepared: PreparedData, storage: Storage) -> None:
-    """Look at the newest checkpoint before workers are started.
+def check_resume(config: StageConfig, prepared: PreparedData, storage: Storage) -> int:
+    """Look at the newest checkpoint before workers are started: the steps that it holds, 0 where there is none.
 
     Raises TrainingError, naming both values, when it belongs to another run. Settings that may change, such as the
     learning rate, are told in one event.
     """
     checkpoint = store.newest(storage)
     if checkpoint is None:
-        return
+        return 0
     checkpoint.require(RunIdentity.of(config, prepared))
     changes = checkpoint.changes(config)
     if changes:
         told = ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changes.items())
         event(logger, "train.settings_changed", run=config.run.name, since_step=checkpoint.step, changes=told)
+    return checkpoint.step
 
 
 def _draw_report(storage: Storage, title: str, failure: str | None) -> None:

@@ -12,7 +12,7 @@ RESIZE_INTERVAL_S = 60.0
 """How often a run with a range of workers looks whether the cluster has room for more."""
 
 
-def fit(config: StageConfig, use_gpu: bool) -> None:
+def fit(config: StageConfig) -> None:
     """Train a resolved stage on the connected cluster.
 
     Raises TrainingError when the stage fails in a way that would come again, or its workers died more often than
@@ -27,6 +27,7 @@ def fit(config: StageConfig, use_gpu: bool) -> None:
     from octupus.train.torch_group import TorchGroupConfig
     from octupus.train.worker import train_worker
 
+    use_gpu = config.scaling.use_gpu is True
     trainer = DataParallelTrainer(
         train_worker,
         train_loop_config=config.model_dump(mode="json"),

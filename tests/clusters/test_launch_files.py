@@ -194,7 +194,7 @@ def test_no_work_is_put_on_the_head_and_workers_have_gpus(file: Path) -> None:
     assert types[values["head_node_type"]]["resources"] == {"CPU": 0, "GPU": 0}
     (worker,) = (node for name, node in types.items() if name != values["head_node_type"])
     assert worker["resources"]["GPU"] > 0
-    assert 0 <= worker["min_workers"] < worker["max_workers"] <= values["max_workers"]
+    assert 0 <= worker["min_workers"] <= worker["max_workers"] <= values["max_workers"]
 
 
 def test_no_work_is_put_on_the_head_on_premises() -> None:

@@ -295,7 +295,7 @@ def test_an_endpoint_on_loopback_opens_no_port() -> None:
         ("jobs/train_stg1.yaml", {}, ["--run.storage", "/tmp/runs"], r"run\.storage /tmp/runs.*would not share.*URL"),
         ("jobs/train_stg1.yaml", {}, ["--run.storage", "runs"], "would not share"),
         ("jobs/train_stg1.yaml", {}, ["--export", "/path/to/../x"], "would not share"),
-        ("jobs/prepare_stg1.yaml", {}, [], "model models/base.*would not share"),
+        ("jobs/prepare_stg1.yaml", {}, ["--model", "models/base"], "model models/base.*would not share"),
         ("jobs/evaluate_bfcl.yaml", {}, [], "nothing that can be rendered"),
         ("serve_configs/oai.yaml", {"serving": {"model": None}}, [], r"model\.source.*would not share"),
         ("serve_configs/oai.yaml", {}, ["--data.seed", "1"], r"--job\.\* flags are for jobs"),

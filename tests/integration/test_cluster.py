@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,8 @@ from .worker_processes import Trained, train_in_processes
 
 pytestmark = pytest.mark.timeout(1200)
 
-STEPS = 60
+STEPS = 70
+CHECKPOINT_EVERY = 8
 KILLED_AT = 20
 """Step of stage 2 after which a node is killed; its newest checkpoint is that of a few steps before."""
 
@@ -83,7 +85,7 @@ def stage(shared: Path, name: str, model: str) -> StageConfig:
         "optimizer": {"lr": 1e-5, "min_lr": 1e-6, "warmup_steps": 5},
         "engine": {"dtype": "float32"},
         "scaling": {"workers": 2, "cpus_per_worker": 1, "max_failures": 2},
-        "checkpoint": {"every_steps": 8},
+        "checkpoint": {"every_steps": CHECKPOINT_EVERY},
         "export": shared / f"{name}_export",
     }
     return StageConfig.model_validate(values)
@@ -134,7 +136,9 @@ def test_a_stopped_stage_goes_on_when_it_is_submitted_again(
     assert done(config) < STEPS
     answer = submitted(nodes, shared, "train_stg1", config)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "train.resumed" in answer.stdout + answer.stderr
+    started = re.search(r"train\.start .*\bdone=(\d+)", answer.stdout + answer.stderr)
+    assert started is not None, answer.stdout
+    assert int(started[1]) >= KILLED_AT - CHECKPOINT_EVERY
     assert numbers(config) == numbers(uninterrupted[0])
     assert same_weights(config, uninterrupted[0])
 
@@ -151,14 +155,13 @@ def test_a_stage_that_loses_a_node_goes_on_on_another(
     killed_at = lost.kill()
     workers.append(nodes.add(cpus=1))
     added_s = time.monotonic() - killed_at
-    wait_until(lambda: "SUCCEEDED" in nodes.run("ray", "job", "status", "stage2").stdout, "the end of stage 2", 300)
+    wait_until(
+        lambda: "succeeded" in nodes.run("ray", "job", "status", "stage2").stdout.lower(), "the end of stage 2", 300
+    )
     print(f"a node killed after step {KILLED_AT}: another was there after {added_s:.0f} s, "
           f"the stage had ended after {time.monotonic() - killed_at:.0f} s")  # fmt: skip
     assert numbers(config) == numbers(uninterrupted[1])
     assert same_weights(config, uninterrupted[1])
-    submitted_again = submitted(nodes, shared, "train_stg2", config)
-    assert submitted_again.returncode == 0
-    assert "train.reused" in submitted_again.stdout + submitted_again.stderr
 
 
 def done(config: StageConfig) -> int:

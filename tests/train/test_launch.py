@@ -31,6 +31,12 @@ def stage(tmp_path: Path, model_directory: Path, prepared_directory: Path) -> St
         (ScalingConfig(workers=2), Resources(cpus=1, gpus=0), "need 2, but the cluster has 1"),
         (ScalingConfig(workers=4, cpus_per_worker=4), Resources(cpus=8, gpus=0), "need 16, but the cluster has 8"),
         (ScalingConfig(workers=4), Resources(cpus=64, gpus=2), "need one GPU each, but the cluster has 2"),
+        (
+            ScalingConfig(workers=2, use_gpu=True),
+            Resources(cpus=64, gpus=0),
+            "need one GPU each, but the cluster has 0",
+        ),
+        (ScalingConfig(workers="auto", use_gpu=True, autoscaling=True), Resources(8, 0), "give the number of workers"),
         (ScalingConfig(workers="auto"), Resources(cpus=64, gpus=3), "nearest that are: 3 or 6"),
         (ScalingConfig(workers=WorkerRange(min=3, max=8)), Resources(cpus=2, gpus=0), "need 3, but the cluster has 2"),
     ],
@@ -44,10 +50,11 @@ def test_a_cluster_that_is_too_small_is_named(
 
 @pytest.mark.parametrize("workers", [64, WorkerRange(min=2, max=64)])
 def test_a_cluster_that_grows_is_not_too_small(stage: StageConfig, workers: int | WorkerRange) -> None:
-    scaling = ScalingConfig(workers=workers, autoscaling=True)
+    scaling = ScalingConfig(workers=workers, autoscaling=True, use_gpu=True)
     data = stage.data.model_copy(update={"packs_per_step": 64})
     resolved = resolve(stage.model_copy(update={"scaling": scaling, "data": data}), Resources(cpus=2, gpus=0))
     assert resolved.scaling.workers == workers
+    assert resolved.engine.dtype == "bfloat16"
 
 
 def test_auto_follows_the_cluster(stage: StageConfig) -> None:
