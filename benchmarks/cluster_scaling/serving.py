@@ -77,8 +77,9 @@ class Serving:
     def uses(self) -> list[Use]:
         """Shares while the GPUs generate at full load."""
         on_node = math.ceil(self.ingresses / self.cluster.nodes)
+        spread = " with ingresses_on any" if self.cluster.nodes > 1 else ""
         return [
-            Use("ingress CPU", self.ingress_share(), f"replicas.ingresses {self.ingresses_needed}"),
+            Use("ingress CPU", self.ingress_share(), f"replicas.ingresses {self.ingresses_needed}{spread}"),
             Use(
                 "HAProxy, one entry node",
                 self.haproxy_share(1),

@@ -149,11 +149,11 @@ class Training:
         """Seconds from a failure to the next step.
 
         From a path every node reads all weights twice, start model and checkpoint, and every worker its own share.
-        From an s3:// or gs:// URL every worker downloads the whole checkpoint (`checkpoint.writer.restore`).
+        From an s3:// or gs:// URL every node downloads the whole checkpoint (`checkpoint.writer.restore`).
         """
         weights = self.cluster.nodes * self.weight_bytes
         if url:
-            return c.RESTART + self.cluster.storage_s(weights + self.cluster.gpus * self.checkpoint_bytes)
+            return c.RESTART + self.cluster.storage_s(weights + self.cluster.nodes * self.checkpoint_bytes)
         again = weights if self.zero_stage < 3 else 0.0
         own = self.checkpoint_bytes - (self.weight_bytes if self.zero_stage < 3 else 0.0)
         return c.RESTART + self.cluster.storage_s(weights + again + own)

@@ -67,6 +67,7 @@ def _join(backend: str, address: str, port: int) -> None:
         "WORLD_SIZE": str(context.get_world_size()),
         "LOCAL_RANK": str(context.get_local_rank()),
         "LOCAL_WORLD_SIZE": str(context.get_local_world_size()),
+        "NODE_RANK": str(context.get_node_rank()),
     }
     if torch.cuda.is_available():
         from ray.train.torch import get_device

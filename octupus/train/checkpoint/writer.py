@@ -25,6 +25,7 @@ from octupus.train.checkpoint.store import Checkpoint, RunIdentity, share_name, 
 from octupus.train.config import StageConfig
 from octupus.train.engine.interface import Engine
 from octupus.train.group import WorkerGroup
+from octupus.train.node import first_of_node, node_directory
 
 ENGINE_STATE = "ds"
 
@@ -148,18 +149,38 @@ def find_checkpoint(storage: Storage, group: WorkerGroup) -> Checkpoint | None:
 def restore(storage: Storage, checkpoint: Checkpoint, engine: Engine, group: WorkerGroup) -> None:
     """Load a checkpoint into the engine and the random generators. Collective.
 
-    With another number of workers the generators start anew from their seeds: dropout then differs, packs do not.
+    With another number of workers the generators start anew from their seeds: dropout then differs, packs do not. From
+    object storage each node downloads it once. Raises TrainingError on every worker when one of the downloads fails.
     """
-    local = storage.local
-    directory = Path(tempfile.mkdtemp(prefix="octupus_restore_")) if local is None else local / checkpoint.directory
-    if local is None:
-        storage.download(checkpoint.directory, directory)
+    if storage.local is not None:
+        _load(storage.local / checkpoint.directory, checkpoint, engine, group)
+        return
+    copy = node_directory("restore")
+    # Once a node: on 512 GPUs a download by each worker would be 55 TB of a 7B's checkpoint.
+    group.agree(_download(storage, checkpoint, copy) if first_of_node() else None)
+    _load(copy, checkpoint, engine, group)
+    group.barrier()
+    if first_of_node():
+        shutil.rmtree(copy)
+
+
+def _download(storage: Storage, checkpoint: Checkpoint, copy: Path) -> str | None:
+    """Copy a checkpoint to this node; gives what went wrong, since the other workers wait to hear of it."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir()
+    try:
+        storage.download(checkpoint.directory, copy)
+    except OutputError as error:
+        shutil.rmtree(copy)
+        return str(error)
+    return None
+
+
+def _load(directory: Path, checkpoint: Checkpoint, engine: Engine, group: WorkerGroup) -> None:
     engine.load(directory / ENGINE_STATE, checkpoint.workers)
     if checkpoint.workers == group.world:
         # weights_only=False: the file is our own and holds numpy's and Python's generators, which are no tensors.
         _set_random_state(torch.load(directory / f"rng_{group.rank}.pt", weights_only=False))
-    if local is None:
-        shutil.rmtree(directory)
 
 
 def _random_state() -> dict[str, Any]:

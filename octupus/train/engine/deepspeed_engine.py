@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from octupus.train.config import StageConfig
 from octupus.train.engine.deepspeed_config import deepspeed_config
 from octupus.train.engine.optimizer import adamw, parameter_groups
 from octupus.train.engine.universal import TAG, convert
+from octupus.train.node import first_of_node, node_directory
 
 
 @contextmanager
@@ -94,15 +94,14 @@ class DeepSpeedEngine:
         if world == self._world:
             self._load(directory)
             return
-        scratch = Path(tempfile.gettempdir()) / f"octupus_universal_{os.environ.get('MASTER_PORT', '0')}"
-        first_of_node = os.environ.get("LOCAL_RANK", "0") == "0"
-        if first_of_node:
+        scratch = node_directory("universal")
+        if first_of_node():
             shutil.rmtree(scratch, ignore_errors=True)
             convert(directory, scratch)
         dist.barrier()
         self._load_universal(scratch)
         dist.barrier()
-        if first_of_node:
+        if first_of_node():
             shutil.rmtree(scratch)
 
     def state_dict(self) -> Mapping[str, torch.Tensor]:
