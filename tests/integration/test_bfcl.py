@@ -65,9 +65,11 @@ def test_the_oracle_is_right_everywhere(data: Path, tmp_path: Path, api: str) ->
     assert "none" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize(
-    "kind", ["500", "400", "missing-usage", "broken-arguments", "broken-body", "html", "silence", "reset"]
-)
+KINDS = ["500", "broken-arguments", "silence", "reset"]
+"""Ways to fail; `make soak` has those that the harness sees in the same way as one of these."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_score_is_published_of_what_failed(data: Path, tmp_path: Path, kind: str) -> None:
     # The probe of the endpoint is no item, and gets through. Where nothing is called, a failure would count as right.
     failures = [Failure(Kind(kind), Selection.parse("irrelevance_1,simple_python_1"))]

@@ -80,7 +80,9 @@ def kill_while_answering(base_url: str, unbroken: list[Answer], victim: int) -> 
 
 def test_a_killed_replica_loses_no_request(base_url: str, unbroken: list[Answer]) -> None:
     victim = min(replicas())
+    parts = {each.pid for each in descendants(victim)}
     kill_while_answering(base_url, unbroken, victim)
+    wait_until(lambda: not alive(parts), "its engine's processes are gone", 60)
     wait_for_two_replicas(gone=victim)
 
 

@@ -1,8 +1,6 @@
 """The whole line, small: corpora, model, vocabulary, data, two stages, vLLM, questions, report."""
 
-import json
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -44,20 +42,6 @@ def test_the_page_stands_alone(small_quickstart: SmallQuickstart) -> None:
     assert page.count("<pre>") == 3
     assert "<script" not in page
     assert 'src="http' not in page
-
-
-def test_a_second_run_reuses_what_is_done(small_quickstart: SmallQuickstart) -> None:
-    exported = small_quickstart.directory / "stage2" / "export" / "model.safetensors"
-    before = exported.stat().st_mtime_ns
-    started = time.monotonic()
-    answer = run_quickstart(
-        small_quickstart.jobs, "--directory", str(small_quickstart.directory), "--requests", "5", "--port", "8472"
-    )
-    assert answer.returncode == 0, answer.stderr[-5000:]
-    assert exported.stat().st_mtime_ns == before
-    assert "train.reused" in answer.stderr
-    report = json.loads((small_quickstart.directory / "report.json").read_text())
-    assert report["run_s"] < time.monotonic() - started
 
 
 @pytest.mark.parametrize(

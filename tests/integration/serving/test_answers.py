@@ -6,6 +6,7 @@ The model has random weights: whatever it would like to write, what comes out mu
 import asyncio
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,13 @@ def test_models(client: openai.OpenAI, base_url: str) -> None:
     "choice", ["auto", "required", {"type": "function", "function": {"name": "get_weather"}}, "none"]
 )
 def test_every_finished_turn_is_valid(client: openai.OpenAI, choice: Any, parallel: bool) -> None:
+    def asked(seed: int) -> Any:
+        return ask(client, tools=TOOLS, tool_choice=choice, parallel_tool_calls=parallel, seed=seed)
+
     finished = 0
-    for seed in range(6):
-        completion = ask(client, tools=TOOLS, tool_choice=choice, parallel_tool_calls=parallel, seed=seed)
+    with ThreadPoolExecutor(6) as pool:
+        completions = list(pool.map(asked, range(6)))
+    for completion in completions:
         answer = completion.choices[0]
         calls = answer.message.tool_calls or []
         if answer.finish_reason == "length":
