@@ -22,7 +22,7 @@ unit: setup
 	$(BIN)/pytest -n auto tests --ignore tests/integration --ignore tests/soak
 
 integration: setup
-	$(BIN)/pytest -n 2 tests/integration
+	$(BIN)/pytest tests/integration
 
 soak: setup
 	$(BIN)/pytest tests/soak

@@ -13,12 +13,8 @@ from typing import Any
 import pytest
 import ray
 import yaml
-from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[2]
-
-GROUPS = {"test_replicas.py": "port 8000", "test_routing.py": "port 8000"}
-"""Modules that cannot run beside each other, because both let Serve choose its port."""
 
 # The quickstart's own files, but a few seconds of training instead of minutes.
 SMALLER: dict[str, dict[str, Any]] = {
@@ -32,19 +28,6 @@ SMALLER: dict[str, dict[str, Any]] = {
     "train_stg1": {"data": {"steps": 40}},
     "train_stg2": {"data": {"steps": 120}},
 }
-
-
-class SharedStarts(LoadScopeScheduling):
-    """Shares the tests out between processes by what is started for them: a package's endpoint, a module's Ray."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        part = Path(nodeid.partition("::")[0]).relative_to("tests/integration").parts[0]
-        return GROUPS.get(part, part)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedStarts:
-    """xdist's own `--dist loadfile` would start the endpoint of `serving/` once in each process."""
-    return SharedStarts(config, log)
 
 
 @pytest.fixture(scope="module")
