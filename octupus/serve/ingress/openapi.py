@@ -30,6 +30,12 @@ _ERROR = {
         }
     },
 }
+EVENT = {
+    "type": "object",
+    "description": "Of each server-sent event; OpenAPI has no other place for it.",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 _FAILURES = ("400", "401", "404", "405", "408", "413", "422", "429", "500", "503")
 
 
@@ -71,4 +77,4 @@ def _content(path: str) -> dict[str, Any]:
     if route == "/metrics":
         return {"text/plain": {"schema": {"type": "string"}}}
     whole = {"application/json": {"schema": {"type": "object"}}}
-    return whole | {"text/event-stream": {"schema": {"type": "string"}}} if route in GENERATING else whole
+    return whole | {"text/event-stream": {"schema": EVENT}} if route in GENERATING else whole
