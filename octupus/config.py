@@ -14,7 +14,7 @@ import json
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -79,6 +79,12 @@ def resolve(model: type[Model], values: dict[str, Any], origin: str = "configura
         return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(_explain(model, detail, origin) for detail in error.errors())) from error
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is probably a typo of."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
 
 
 def changed_settings(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
@@ -215,9 +221,9 @@ def _explain(model: type[BaseModel], detail: Any, origin: str) -> str:
     name = ".".join(location)
     if detail["type"] == "extra_forbidden":
         siblings = _sibling_names(model, location[:-1])
-        near = difflib.get_close_matches(location[-1], siblings, n=1, cutoff=0.5)
+        near = nearest(location[-1], siblings)
         prefix = ".".join([*location[:-1], ""])
-        hint = f"did you mean {prefix + near[0]!r}?" if near else f"known keys: {', '.join(siblings)}"
+        hint = f"did you mean {prefix + near!r}?" if near else f"known keys: {', '.join(siblings)}"
         return f"unknown key {name!r} in {origin}; {hint}"
     if detail["type"] == "missing":
         return f"{name!r} is required but not set in {origin}; add it to the file or pass --{name} VALUE"

@@ -16,10 +16,10 @@ from octupus.clusters.launch_schemas import (
     LaunchFileKind,
     exact_share,
     known_share,
-    nearest,
     problems,
     top_level_keys,
 )
+from octupus.config import nearest
 from octupus.errors import ConfigError
 
 _EMBEDDED = (

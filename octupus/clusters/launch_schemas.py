@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -18,9 +18,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from octupus.config import nearest
 from octupus.errors import ConfigError
-
-_NEAR = 0.5  # as octupus.config's, so that hints are alike
 
 
 class LaunchFileKind(Enum):
@@ -31,12 +30,6 @@ class LaunchFileKind(Enum):
     SKYPILOT = "skypilot"
     RUNTIME_ENV = "runtime_env"
     SERVE = "serve"
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` is probably a typo of."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=_NEAR)
-    return found[0] if found else None
 
 
 def exact_share(keys: Collection[Any], known: Collection[str]) -> float:

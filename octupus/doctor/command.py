@@ -16,7 +16,7 @@ from octupus.nodes import storage
 from octupus.nodes.cluster import Survey
 from octupus.nodes.cluster_judging import cluster_findings, version_findings
 from octupus.nodes.facts import NodeFacts, gather
-from octupus.nodes.findings import Finding, error, errors, warning
+from octupus.nodes.findings import Finding, Severity, error, errors, of_failure, warning
 from octupus.nodes.machine_judging import full_disk, machine_findings
 from octupus.nodes.survey import survey
 from octupus.nodes.working_directory import WorkingDirectory, measure
@@ -69,8 +69,7 @@ def examine(port: int | None, wants: Wants, storages: Sequence[str], cluster: bo
             with connected():
                 surveyed = survey(locations, wants.inputs)
         except ConnectionFailedError as failure:
-            what, _, remedy = str(failure).partition("; ")
-            found.append(error("the cluster", what, remedy))
+            found.append(of_failure(Severity.ERROR, "the cluster", str(failure)))
     facts = surveyed.driver if surveyed else gather()
     if surveyed:
         found += cluster_findings(surveyed)
@@ -93,8 +92,8 @@ def _local_storages(locations: Sequence[str], where: str) -> list[Finding]:
             readable = storage.read_token(location, token)
             storage.remove_token(location, token)
         except OutputError as failure:
-            what, _, remedy = str(failure).partition("; ")
-            found.append(error(where, what, remedy or "choose a storage that this machine may write to"))
+            remedy = "choose a storage that this machine may write to"
+            found.append(of_failure(Severity.ERROR, where, str(failure), remedy))
             continue
         if not readable:
             what = f"what is written to {storage.shown(location)} cannot be read again"
@@ -114,18 +113,18 @@ def _local_inputs(paths: Sequence[str]) -> list[Finding]:
 
 def _working_directory(found: list[Finding], needed: bool) -> WorkingDirectory | None:
     """Measure the working directory; findings go to `found`. It must fit where jobs will be submitted from it."""
-    judge = error if needed else warning
+    severity = Severity.ERROR if needed else Severity.WARNING
     try:
         directory = measure(Path.cwd())
     except ConfigError as failure:
-        what, _, remedy = str(failure).partition("; ")
-        found.append(judge("working directory", what, remedy))
+        found.append(of_failure(severity, "working directory", str(failure)))
         return None
     if directory.too_large:
         size = f"{'' if directory.complete else 'at least '}{directory.size / 2**20:.0f} MiB in {directory.files} files"
         most = ", ".join(f"{path} {size / 2**20:.0f} MiB" for path, size in directory.largest[:3])
         found.append(
-            judge(
+            Finding(
+                severity,
                 "working directory",
                 f"`ray job submit --working-dir .` would upload {size}, and Ray takes less than "
                 f"{directory.limit / 2**20:.0f} MiB",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from octupus.nodes.cluster import NodeReport, Survey
 from octupus.nodes.facts import NodeFacts
-from octupus.nodes.findings import Finding, error, warning
+from octupus.nodes.findings import Finding, Severity, error, of_failure, warning
 from octupus.nodes.machine_judging import full_disk, machine_findings
 from octupus.versions import TESTED
 
@@ -109,8 +109,7 @@ def storage_findings(survey: Survey, location: str | None = None) -> list[Findin
 
 def _storage_failure(where: str, failure: str) -> Finding:
     """The failure as storage.py raises it: what, and its remedy."""
-    what, _, remedy = failure.partition("; ")
-    return error(where, what, remedy or "choose a storage that every machine may write to")
+    return of_failure(Severity.ERROR, where, failure, "choose a storage that every machine may write to")
 
 
 def input_findings(survey: Survey) -> list[Finding]:

@@ -39,6 +39,12 @@ def warning(where: str, what: str, remedy: str) -> Finding:
     return Finding(Severity.WARNING, where, what, remedy)
 
 
+def of_failure(severity: Severity, where: str, failure: str, remedy: str = "") -> Finding:
+    """A finding of an error's message, `what; remedy`; `remedy` is for one that names none."""
+    what, _, own = failure.partition("; ")
+    return Finding(severity, where, what, own or remedy)
+
+
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     """Those that must be mended."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]
