@@ -10,11 +10,11 @@ import pytest
 
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.ledger import LEDGER, settings_of
-from octupus.data.reanswer.outcome import Answer
 from octupus.data.reanswer.recorder import Recorder
 from octupus.data.reanswer.run import reanswer
 from octupus.data.reanswer.source import input_sha256
 from octupus.data.reanswer.teacher import TeacherError
+from octupus.endpoint.outcome import Answer
 
 from ..conftest import write_tokenizer
 

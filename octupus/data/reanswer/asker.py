@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from octupus.conversation import Conversation
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.dialogue import Dialogue, DialogueRules
-from octupus.data.reanswer.outcome import Answer, Failure, Outcome
 from octupus.data.reanswer.teacher import make_teacher
+from octupus.endpoint.outcome import Answer, Failure, Outcome
 
 ASKED = pa.schema([("row", pa.int64()), ("part", pa.int64()), ("conversation", pa.string()), ("answers", pa.string())])
 """A conversation to ask, and as JSON the answers that its earlier turns have, by turn."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from octupus.config import StrictModel
 from octupus.conversation import Conversation, Message, ToolCall
 from octupus.data.reanswer.config import ReanswerConfig
-from octupus.data.reanswer.outcome import Answer, Failure, Outcome
+from octupus.endpoint.outcome import Answer, Failure, Outcome
 
 
 class DialogueRules(StrictModel):

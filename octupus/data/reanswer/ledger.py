@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from octupus.config import changed_settings
 from octupus.data.reanswer.config import ReanswerConfig
-from octupus.data.reanswer.outcome import Answer, Failure, Outcome
+from octupus.endpoint.outcome import Answer, Failure, Outcome
 from octupus.errors import OctupusError
 
 LEDGER = "ledger.jsonl"

@@ -14,8 +14,8 @@ from ray.data.datasource import ReadTask
 from octupus.data.reanswer.asker import ASKED, asked_row
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.ledger import Index
-from octupus.data.reanswer.outcome import Answer
 from octupus.data.reanswer.source import pending
+from octupus.endpoint.outcome import Answer
 
 ROWS_PER_BLOCK = 32
 

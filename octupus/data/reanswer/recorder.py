@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from octupus.data.reanswer.ledger import LEDGER, LedgerError, check_settings, opening_lines, outcome_line, read_index
-from octupus.data.reanswer.outcome import Answer, Outcome
+from octupus.endpoint.outcome import Answer, Outcome
 
 LOCK_WAIT_S = 30.0
 Turn = tuple[int, int, int]

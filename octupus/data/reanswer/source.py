@@ -12,11 +12,11 @@ from octupus.conversation import Conversation
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.dialogue import Dialogue, DialogueRules, skip_reason
 from octupus.data.reanswer.ledger import Index
-from octupus.data.reanswer.outcome import Failure
 from octupus.data.reasons import Reason
 from octupus.data.sources.detect import ROWS_LOOKED_AT, detect_format
 from octupus.data.sources.reader import RawRow, read_rows
 from octupus.data.sources.registry import FORMATS
+from octupus.endpoint.outcome import Failure
 from octupus.errors import ConversionError
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from octupus.data.reanswer.config import ReanswerConfig
-from octupus.data.reanswer.outcome import Outcome
+from octupus.endpoint.outcome import Outcome
 from octupus.errors import OctupusError
 
 
@@ -25,9 +25,9 @@ class Teacher(Protocol):
 async def make_teacher(config: ReanswerConfig, api_key: SecretStr | None, on_cpu: bool) -> Teacher:
     """The configured teacher, on the running event loop. Raises TeacherError."""
     if config.teacher == "endpoint":
-        from octupus.data.reanswer.endpoint import EndpointTeacher
+        from octupus.endpoint.client import EndpointClient
 
-        return EndpointTeacher(config.model, config.sampling, config.endpoint, api_key)
+        return EndpointClient(config.model, config.sampling, config.endpoint, api_key)
     from octupus.data.reanswer.vllm_teacher import VllmTeacher
 
     return VllmTeacher(config.model, config.sampling, config.engine, config.concurrency, on_cpu)

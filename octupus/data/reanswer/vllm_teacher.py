@@ -6,9 +6,10 @@ import itertools
 import os
 from typing import Any
 
-from octupus.data.reanswer.config import EngineConfig, SamplingConfig
-from octupus.data.reanswer.outcome import DETAIL_CHARACTERS, Answer, Failure, Outcome
+from octupus.data.reanswer.config import EngineConfig
 from octupus.data.reanswer.teacher import TeacherError
+from octupus.endpoint.config import SamplingConfig
+from octupus.endpoint.outcome import DETAIL_CHARACTERS, Answer, Failure, Outcome
 
 
 def engine_environment(engine: EngineConfig, on_cpu: bool) -> dict[str, str]:

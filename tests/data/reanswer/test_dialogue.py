@@ -6,8 +6,8 @@ import pytest
 from octupus.conversation import Conversation, FunctionCall, ToolCall
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.dialogue import Dialogue, DialogueRules, skip_reason, turns_to_answer
-from octupus.data.reanswer.outcome import Answer, Failure
 from octupus.data.sources.openai_messages import convert
+from octupus.endpoint.outcome import Answer, Failure
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 

@@ -8,8 +8,8 @@ import pytest
 
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.data.reanswer.ledger import LEDGER, LedgerError, check_settings, read_index, settings_of
-from octupus.data.reanswer.outcome import Answer, Failure
 from octupus.data.reanswer.recorder import Recorder
+from octupus.endpoint.outcome import Answer, Failure
 
 SETTINGS: dict[str, Any] = {"model": "m", "sampling.temperature": 0.7}
 

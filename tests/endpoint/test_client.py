@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from octupus.data.reanswer.backoff import backoff_s, retry_after_s
-from octupus.data.reanswer.config import EndpointConfig, SamplingConfig
-from octupus.data.reanswer.endpoint import EndpointTeacher
-from octupus.data.reanswer.outcome import Answer, Failure, Outcome
+from octupus.endpoint.backoff import backoff_s, retry_after_s
+from octupus.endpoint.client import EndpointClient
+from octupus.endpoint.config import EndpointConfig, SamplingConfig
+from octupus.endpoint.outcome import Answer, Failure, Outcome
 
-from ...teacher_server import Reply, TeacherServer, answer_to
+from ..teacher_server import Reply, TeacherServer, answer_to
 
 PROMPT = [{"role": "user", "content": "Question"}]
 
@@ -25,7 +25,7 @@ def ask(
     values = {"base_url": teacher.base_url, "max_attempts": 4, "backoff_base_s": 0.01, "timeout_s": 5} | changes
 
     async def once() -> Outcome:
-        asked = EndpointTeacher(
+        asked = EndpointClient(
             "m",
             sampling or SamplingConfig(),
             EndpointConfig.model_validate(values),

@@ -1,9 +1,10 @@
-"""A teacher behind an OpenAI-compatible endpoint, asked through the `openai` package."""
+"""An OpenAI-compatible endpoint, asked through the `openai` package."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import openai
@@ -11,15 +12,15 @@ from openai.types.chat import ChatCompletion
 from pydantic import SecretStr
 
 from octupus.conversation import FunctionCall, ToolCall
-from octupus.data.reanswer.backoff import backoff_s, retry_after_s
-from octupus.data.reanswer.config import EndpointConfig, SamplingConfig
-from octupus.data.reanswer.outcome import DETAIL_CHARACTERS, Answer, Failure, Outcome
+from octupus.endpoint.backoff import backoff_s, retry_after_s
+from octupus.endpoint.config import EndpointConfig, SamplingConfig
+from octupus.endpoint.outcome import DETAIL_CHARACTERS, Answer, Failure, Outcome
 
 # The request itself is at fault: sent again it would be refused again.
 _FINAL_STATUSES = (400, 413, 422)
 
 
-class EndpointTeacher:
+class EndpointClient:
     """One client; what fails for the moment is sent again after a wait."""
 
     def __init__(
@@ -39,11 +40,11 @@ class EndpointTeacher:
             timeout=endpoint.timeout_s,
         )
 
-    async def ask(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Outcome:
-        """One assistant turn."""
+    async def ask(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], **fields: Any) -> Outcome:
+        """One assistant turn. `fields` stand over those of the sampling, such as another seed or `tool_choice`."""
         retries: Counter[str] = Counter()
         for attempt in range(self._endpoint.max_attempts):
-            outcome, wait_s = await self._attempt(messages, tools)
+            outcome, wait_s = await self._attempt(messages, tools, fields)
             if isinstance(outcome, Answer):
                 return outcome.model_copy(update={"retries": dict(retries)})
             if wait_s is None:
@@ -55,11 +56,15 @@ class EndpointTeacher:
             await asyncio.sleep(max(wait_s, backoff))
         return outcome.model_copy(update={"retries": dict(retries)})
 
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._client.close()
+
     async def _attempt(
-        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]]
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], fields: Mapping[str, Any]
     ) -> tuple[Outcome, float | None]:
         """What came back, and when it may be sent again: after so many seconds at the earliest, or None for never."""
-        arguments = {**self._arguments, "messages": messages, **({"tools": tools} if tools else {})}
+        arguments = {**self._arguments, **fields, "messages": messages, **({"tools": tools} if tools else {})}
         try:
             # The client's own limit counts from byte to byte, so that a trickle would never end.
             async with asyncio.timeout(self._endpoint.timeout_s):

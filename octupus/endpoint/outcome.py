@@ -1,4 +1,4 @@
-"""What comes of asking for one turn: an answer or a failure, as the ledger keeps them."""
+"""What comes of asking for one turn: an answer or a failure, as ledgers keep them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DETAIL_CHARACTERS = 500
 
 
 class Answer(StrictModel):
-    """The teacher answered; never asked for again."""
+    """The endpoint answered; never asked for again."""
 
     content: str | None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -23,7 +23,7 @@ class Answer(StrictModel):
 
 
 class Failure(StrictModel):
-    """The teacher did not answer."""
+    """The endpoint did not answer."""
 
     reason: str
     detail: str = ""
