@@ -108,7 +108,9 @@ class StreamedAnswer:
             return
         self.events += 1
         if self.ending != "open":
-            self.ending, self.error = "broken rule", f"{line[:200]!r} after the {self.ending} end"
+            # An `error` event of Responses is followed by the response as it failed.
+            if not (self._responses and self.ending == "error" and '"type":"response.failed"' in line.replace(" ", "")):
+                self.ending, self.error = "broken rule", f"{line[:200]!r} after the {self.ending} end"
             return
         if line == "data: [DONE]":
             self.ending = "whole" if self._reason is not None else "broken rule"

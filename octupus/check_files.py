@@ -8,10 +8,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from octupus.agent.generate.config import GenerateConfig
+from octupus.agent.judge.config import EvaluateToolbenchConfig
+from octupus.agent.retrieve.config import RetrieverConfig
+from octupus.agent.solve.annotate_config import AnnotateConfig
+from octupus.agent.stream.config import AgentAppConfig
 from octupus.clusters.config import ClusterConfig
 from octupus.clusters.launch_files import check_launch_file, kind_of, serve_blocks
 from octupus.clusters.launch_schemas import known_share
-from octupus.config import read_yaml, resolve
+from octupus.config import nearest, read_yaml, resolve
 from octupus.data.config import PrepareConfig
 from octupus.data.reanswer.config import ReanswerConfig
 from octupus.errors import ConfigError
@@ -25,14 +30,25 @@ from octupus.train.model.merge_config import MergeConfig
 _MODELS: dict[str, type[BaseModel]] = {
     "prepare": PrepareConfig,
     "reanswer": ReanswerConfig,
+    "train_retriever": RetrieverConfig,
     "train": StageConfig,
     "edit_tokenizer": VocabularyConfig,
     "merge_lora": MergeConfig,
     "evaluate_bfcl": EvaluateBfclConfig,
     "evaluate_calls": EvaluateCallsConfig,
     "make_small_model": SmallModelConfig,
+    "annotate": AnnotateConfig,
+    "generate_tasks": GenerateConfig,
+    "evaluate_toolbench": EvaluateToolbenchConfig,
     "cluster": ClusterConfig,
 }
+"""By the beginning of the file's name; of two that fit, the one that stands first."""
+_APPLICATIONS: dict[str, type[BaseModel]] = {
+    "octupus.serve.app:build": ServeConfig,
+    "octupus.agent.stream.app:build": AgentAppConfig,
+    "octupus.agent.retrieve.deployment:build": RetrieverAppConfig,
+}
+"""What `args` of a Serve application may hold, by its import path."""
 
 
 def check_files(paths: Sequence[Path]) -> int:
@@ -75,7 +91,11 @@ def check_values(values: dict[str, Any], file: Path) -> None:
 
 def _check_serve_arguments(block: Mapping[str, Any], origin: str) -> None:
     for application in block["applications"]:
-        resolve(ServeConfig, application.get("args", {}), origin)
+        path = application["import_path"]
+        if path not in _APPLICATIONS:
+            near = nearest(path, _APPLICATIONS) or ", ".join(_APPLICATIONS)
+            raise ConfigError(f"{origin}: import_path {path!r} is none of octupus's; did you mean {near!r}?")
+        resolve(_APPLICATIONS[path], application.get("args", {}), origin)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

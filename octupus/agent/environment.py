@@ -40,7 +40,7 @@ class ResultCache:
         return found
 
     def put(self, key: str, result: ToolResult, state: State) -> None:
-        """Keep a result. What may be otherwise the next time is not kept: limits that were hit, servers that are gone."""
+        """Keep a result. What may be otherwise the next time is not: limits that were hit, servers that are gone."""
         if result.status in (Status.OK, Status.TOOL_ERROR):
             self._kept[key] = (result, state)
             if len(self._kept) > self._size:
@@ -61,6 +61,7 @@ class Environment:
         self._validators = {name: validator(toolbox.entry(name).tool.function.parameters) for name in names}
         self._states = states
         self._cache = cache if toolbox.restorable else None
+        self._one_call = asyncio.Lock()
         self.tools: tuple[Tool, ...] = tuple(toolbox.entry(name).tool for name in names)
         self.statuses: Counter[Status] = Counter()
 
@@ -68,7 +69,7 @@ class Environment:
     async def open(
         cls, toolbox: Toolbox, seed: int = 0, offered: Sequence[str] | None = None, cache: ResultCache | None = None
     ) -> Self:
-        """An environment in the state that `seed` gives. Raises ConfigError when a tool is offered that is not there."""
+        """An environment in the state that `seed` gives. Raises ConfigError when an offered tool is not there."""
         return cls(toolbox, await toolbox.initial_states(seed), offered, cache)
 
     @property
@@ -87,14 +88,20 @@ class Environment:
     def state(self) -> dict[str, Any]:
         """All states by the collection of their source, for comparing what calls led to."""
         named: dict[str, Any] = {}
-        for source, state in zip(self._toolbox.sources, self._states, strict=True):
+        for position, (source, state) in enumerate(zip(self._toolbox.sources, self._states, strict=True)):
             if state is not None:
-                named[source.entries[0].collection if source.entries else str(len(named))] = state
+                collection = source.entries[0].collection if source.entries else ""
+                # Two sources may call themselves the same.
+                named[f"{collection}#{position}" if collection in named or not collection else collection] = state
         return named
 
     async def call(self, name: str, arguments: str) -> ToolResult:
-        """Run a tool on the arguments that a model wrote; whatever is wrong with them or the tool is a result."""
-        result = await self._call(name, arguments)
+        """Run a tool on the arguments that a model wrote; whatever is wrong with them or the tool is a result.
+
+        Calls that are made at once run one after the other, since each begins in the state that the last one left.
+        """
+        async with self._one_call:
+            result = await self._call(name, arguments)
         self.statuses[result.status] += 1
         return result
 
@@ -118,8 +125,7 @@ class Environment:
         key = json_text([place, name, arguments, state], sort_keys=True) if self._cache is not None else ""
         found = self._cache.get(key) if self._cache is not None else None
         if found is None:
-            # A call that is under way ends before the state is read again: parallel calls are made one after the other.
-            found = await asyncio.shield(self._toolbox.sources[place].call(name, arguments, state))
+            found = await self._toolbox.sources[place].call(name, arguments, state)
             if self._cache is not None:
                 self._cache.put(key, *found)
         result, after = found

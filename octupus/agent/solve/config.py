@@ -19,7 +19,7 @@ class SolverConfig(StrictModel):
     method: str = "CoT@1"
     """`CoT@n`: up to n chains one after the other; `DFS_woFilter_w2`: depth-first search of width 2 that takes up the
     newest child; `DFS_w2`: the same, with children put in order by the model's votes."""
-    single_chain_max_step: int = Field(default=12, ge=1)
+    single_chain_max_step: int = Field(default=12, ge=1, le=200)
     """Longest chain in nodes of ToolBench's format: a thought is one, a call two."""
     max_query_count: int = Field(default=60, ge=1)
     """Requests to the endpoint for one query."""
@@ -31,6 +31,14 @@ class SolverConfig(StrictModel):
     """Tokens, read and written, that one query may cost; null sets no limit."""
     observation_characters: int = Field(default=1024, ge=16)
     """Longest tool result that a model is shown; more is cut and marked with `...`."""
+    max_calls: int = Field(default=16, ge=1, le=64)
+    """Calls of one message that are made; the model is told that the others were not."""
+    nudges: int = Field(default=2, ge=0)
+    """How often in a row a model that calls nothing is asked to call a tool or `Finish` before its chain is pruned."""
+    repeats: int = Field(default=3, ge=1)
+    """How often a chain may make one and the same call in one and the same state; the next time it is pruned."""
+    allow_unrestorable: bool = False
+    """Search even where going back does not undo what tools did, as with servers that keep their own state."""
     seed: int = 0
     """Everything that is drawn follows from it: tools' first states, and the seeds of requests."""
 
@@ -59,4 +67,9 @@ class SolverConfig(StrictModel):
     def with_filter(self) -> bool:
         """Whether the model ranks children."""
         found = SEARCH.fullmatch(self.method)
-        return bool(found) and found is not None and not found[1]
+        return found is not None and not found[1]
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether anything is tried again from an earlier state."""
+        return self.chains != 1

@@ -1,4 +1,20 @@
-"""What a solver tells while it works, under the names that ToolBench's backend streams."""
+"""What a solver tells while it works, under the names that ToolBench's backend streams.
+
+    on_request_start      query, query_id, method, tools (names)
+    on_tool_retrieval_*   start: query, top_k; end: tools (names); by `queries.offered_tools`
+    on_chain_start        diversity, siblings: a message is about to be asked for; the node is new
+    on_llm_start          messages (how many are sent), seed
+    on_llm_end            content, calls (as OpenAI writes them), finish_reason, tokens_in, tokens_out
+    on_agent_action       name, arguments, id: once for each call, also of Finish
+    on_tool_start         name, arguments, id
+    on_tool_end           name, id, status (a number of Status), text
+    on_agent_end          finish, final_answer: the node answered or gave up
+    on_error              reason, detail: the endpoint failed
+    on_chain_end          pruned, why_pruned: the node is whole
+    on_request_end        win, output, finish, stopped, chain (numbers of nodes), query_count, tokens_in, tokens_out
+
+Between on_chain_start and on_chain_end of a node no other node's events come.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +45,11 @@ class Event:
 
     name: EventName
     node: int = 0
-    """The node's number, counted from 0 at the root in the order in which nodes were made."""
+    """The node's number, as in the tree."""
     parent: int | None = None
     depth: int = 0
     data: dict[str, Any] = field(default_factory=dict)
-    """What the event is about, as plain JSON values."""
+    """What the event is about, as plain JSON values; see the top of the module."""
 
 
 Listener = Callable[[Event], None]

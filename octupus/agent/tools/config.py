@@ -53,4 +53,10 @@ class ToolSourceConfig(StrictModel):
         if len(chosen) != 1:
             found = " and ".join(chosen) if chosen else "none"
             raise ValueError(f"a source of tools has exactly one of {', '.join(kinds)}; this one has {found}")
+        if self.authorization_env is not None and chosen[0] not in ("openapi", "mcp_url"):
+            raise ValueError(f"authorization_env is for openapi and mcp_url; {chosen[0]} sends no such header")
+        if self.base_url is not None and chosen[0] != "openapi":
+            raise ValueError(f"base_url is for openapi; {chosen[0]} has no use for it")
+        if self.mcp_command is not None and not self.mcp_command:
+            raise ValueError("mcp_command is empty; give the server's program and its arguments")
         return self

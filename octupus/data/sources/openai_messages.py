@@ -1,10 +1,12 @@
 """OpenAI's chat messages: `{"messages": [...], "tools": [...]}`, as its fine-tuning files have them.
 
-The older `functions` and `function_call` are read, too. `weight: 0` on an assistant message leaves it untrained.
+The older `functions` and `function_call` are read, too. `weight: 0` on an assistant message leaves it untrained. What
+stands under `meta`, an object or its JSON text, stays with the conversation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from octupus.conversation import Conversation, Role
@@ -12,7 +14,7 @@ from octupus.data.reasons import Reason
 from octupus.data.sources.tools import parse_tools
 from octupus.data.sources.turns import Call, Turn, build, mapping, sequence, text
 from octupus.errors import ConversionError
-from octupus.schema.validation import json_type
+from octupus.schema.validation import InvalidJsonError, json_type, parse_json
 
 ROLES: dict[str, Role] = {
     "system": "system",
@@ -31,13 +33,23 @@ def recognises(row: dict[str, Any]) -> bool:
 
 def convert(row: dict[str, Any]) -> Conversation:
     """The row as a conversation. Raises ConversionError."""
-    return convert_messages(row.get("messages"), row.get("tools", row.get("functions")))
+    return convert_messages(row.get("messages"), row.get("tools", row.get("functions")), _meta(row.get("meta")))
 
 
-def convert_messages(messages: Any, tools: Any) -> Conversation:
+def convert_messages(messages: Any, tools: Any, meta: Mapping[str, Any] | None = None) -> Conversation:
     """Messages and tools as a conversation. Raises ConversionError."""
     turns = [_turn(message, position) for position, message in enumerate(sequence(messages, "messages"))]
-    return build(turns, parse_tools(tools))
+    return build(turns, parse_tools(tools), meta)
+
+
+def _meta(value: Any) -> dict[str, Any]:
+    """What a row says of itself; other corpora have other things under the name, which are left alone."""
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except InvalidJsonError:
+            return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _turn(value: Any, position: int) -> Turn:

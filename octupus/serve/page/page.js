@@ -6,13 +6,15 @@ import { Endpoint } from "./api.js";
 import { element } from "./elements.js";
 import { AnswerView, errorMessage, resultForm, resultMessage, userMessage } from "./messages.js";
 import { chatBody, checkBody, EXAMPLE_TOOLS, toolNames } from "./request.js";
+import { setUpSearch } from "./search.js";
 
 const CHECK_AFTER_MS = 300;
 const NEAR_THE_END = 60;
 
 const byId = (id) => document.getElementById(id);
 const [log, prompt, tools, model, status] = ["log", "prompt", "tools", "model", "status"].map(byId);
-const endpoint = new Endpoint(() => byId("key").value.trim());
+const key = () => byId("key").value.trim();
+const endpoint = new Endpoint(key);
 
 /** What has been said, whole exchanges only: an answer that breaks off is no part of it. */
 let messages = [];
@@ -242,5 +244,6 @@ byId("key").addEventListener("change", () => {
   loadModels();
   toolsChanged();
 });
+setUpSearch(key);
 loadModels();
 toolsChanged();

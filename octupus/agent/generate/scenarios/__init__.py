@@ -1,0 +1,47 @@
+"""The scenarios, by what they are about. Importing this package defines all of them."""
+
+from octupus.agent.generate.scenario import SCENARIOS
+from octupus.agent.generate.scenarios import (
+    alarms,
+    bank,
+    cartoons,
+    chats,
+    clinic,
+    contacts,
+    events,
+    files,
+    home,
+    journeys,
+    knowledge,
+    leisure,
+    mail,
+    notes,
+    restaurants,
+    shopping,
+    sums,
+    weather,
+    words,
+)
+
+__all__ = [
+    "SCENARIOS",
+    "alarms",
+    "bank",
+    "cartoons",
+    "chats",
+    "clinic",
+    "contacts",
+    "events",
+    "files",
+    "home",
+    "journeys",
+    "knowledge",
+    "leisure",
+    "mail",
+    "notes",
+    "restaurants",
+    "shopping",
+    "sums",
+    "weather",
+    "words",
+]
