@@ -1,6 +1,6 @@
 """Generated conversations: whether each executes again to the same final state, and what the data line makes of them.
 
-    PYTHONPATH=. python benchmarks/generated_conversations.py [--count 1000] [--seed 0] [--output DIRECTORY]
+    python benchmarks/generated_conversations.py [--count 1000] [--seed 0] [--output DIRECTORY]
 
 Everything is checked from the written file alone: its calls are made again in fresh sandboxes and every result is
 compared with the conversation's, then the rows go through the data line's reader, checks, repairs, grounding and
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from octupus.agent.generate.changes import state_sha256
 from octupus.agent.generate.config import GenerateConfig

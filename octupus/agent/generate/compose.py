@@ -45,12 +45,10 @@ def offered_tools(
     random.shuffle(chosen)
     tools = [tool for module in chosen for tool in library.tools(module)]
     if blueprint.shape == "missing_tool":
-        tools = [tool for tool in tools if tool.function.name in called or not _does_like(tool, closed)]
+        tools = [
+            tool for tool in tools if tool.function.name in called or not any(alike(tool, other) for other in closed)
+        ]
     return _fewer(tools, called, tools_most, random)
-
-
-def _does_like(tool: Tool, others: Collection[Tool]) -> bool:
-    return any(alike(tool, other) for other in others)
 
 
 def _fewer(tools: list[Tool], called: Collection[str], most: int, random: Random) -> tuple[Tool, ...]:

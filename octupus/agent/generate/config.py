@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from octupus.agent.generate.blueprint import Shape
 from octupus.agent.generate.wording import Language
-from octupus.agent.tools.config import LimitsConfig
+from octupus.agent.tools.config import LimitsConfig, ToolSourceConfig
 from octupus.config import StrictModel
 from octupus.endpoint.config import EndpointConfig, SamplingConfig
 
@@ -23,6 +23,20 @@ class PhrasingConfig(StrictModel):
     sampling: SamplingConfig = SamplingConfig(temperature=1.0, max_tokens=256)
     share: float = Field(default=1.0, gt=0, le=1)
     """Share of the conversations whose turns are put into other words."""
+
+
+class TracesConfig(StrictModel):
+    """Solved queries to make conversations of as well."""
+
+    answers: Path
+    """Directory of answer files, as annotate writes them."""
+    tasks: Path | None = None
+    """The tasks.jsonl that was solved: it says in which states a query begins, and what is right. Null takes the seed
+    that an answer was solved with, and every answer that holds when it is executed again."""
+    tools: tuple[ToolSourceConfig, ...] = (ToolSourceConfig(library=("all",)),)
+    """The tools that the queries were solved with."""
+    keep_system_prompt: bool = False
+    """Whether conversations keep the solver's system prompt."""
 
 
 class GenerateConfig(StrictModel):
@@ -66,6 +80,8 @@ class GenerateConfig(StrictModel):
     """Conversations in the making at once; what comes out does not depend on it."""
     phrase_with: PhrasingConfig | None = None
     """An endpoint for the user's turns; null leaves them as the templates say them."""
+    traces: TracesConfig | None = None
+    """Solved queries, which become traces.jsonl beside the generated conversations; null for none."""
     limits: LimitsConfig = LimitsConfig()
 
     @field_validator("shapes", "languages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -22,7 +23,9 @@ from octupus.agent.generate.scenario import Scenario
 from octupus.agent.generate.scenarios import SCENARIOS
 from octupus.agent.generate.simulate import Phraser
 from octupus.agent.generate.tasks import task
-from octupus.conversation import Conversation, json_text
+from octupus.agent.generate.traces_run import write_traces
+from octupus.agent.generate.written import openai_row
+from octupus.conversation import json_text
 from octupus.endpoint.client import EndpointClient
 from octupus.errors import ConfigError
 from octupus.telemetry import event, progress, write_json, write_run_record
@@ -42,7 +45,11 @@ def generate(config: GenerateConfig) -> Path:
 
 async def _generate(config: GenerateConfig, scenarios: Sequence[Scenario]) -> Path:
     async with await Library.open(config.modules, config.limits) as library:
-        return await write(config, library, scenarios)
+        path = await write(config, library, scenarios)
+    if config.traces is not None:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        write_json(path, {**summary, "traces": await write_traces(config.traces, config.output)})
+    return path
 
 
 async def write(config: GenerateConfig, library: Library, scenarios: Sequence[Scenario]) -> Path:
@@ -73,21 +80,6 @@ async def write(config: GenerateConfig, library: Library, scenarios: Sequence[Sc
         seconds=summary["seconds"],
     )
     return config.output / SUMMARY
-
-
-def openai_row(conversation: Conversation) -> dict[str, Any]:
-    """The conversation as OpenAI's fine-tuning files have it; `weight: 0` marks what is not trained."""
-    messages = []
-    for position, message in enumerate(conversation.messages):
-        value = message.to_openai()
-        if message.role == "assistant" and not conversation.trained(position):
-            value["weight"] = 0
-        messages.append(value)
-    return {
-        "messages": messages,
-        "tools": [tool.model_dump() for tool in conversation.tools],
-        "meta": dict(conversation.meta),
-    }
 
 
 async def _write_files(config: GenerateConfig, producer: Producer) -> dict[str, Counter[str]]:

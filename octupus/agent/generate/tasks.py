@@ -35,7 +35,8 @@ class Task(StrictModel):
 
     def for_judge(self) -> Golden:
         """What the rule judge compares with. Calls are left out, since others may lead to the same."""
-        return Golden(query_id=self.id, state=self.golden.state, answers=self.golden.answers)
+        answers = tuple(answer for answer in self.golden.answers if answer.strip())
+        return Golden(query_id=self.id, state=self.golden.state, answers=answers)
 
 
 def task(executed: Executed, tools: tuple[Tool, ...]) -> Task | None:

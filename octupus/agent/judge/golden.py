@@ -14,8 +14,10 @@ from octupus.agent.judge.converted import load_json
 from octupus.config import StrictModel
 from octupus.errors import EvaluationError
 
+_SPACED = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+"""A character of a word that spaces set apart: not kana, nor Chinese or Korean characters."""
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?<!\d[-/:])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,/:-]\d)"
+    rf"(?<!{_SPACED})(?<![.,])(?<!\d[-/:])[-+]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\d|[.,/:-]\d)"
 )
 _SEPARATORS = re.compile(r"\s*(?:[,;\n]|\band\b)\s*")
 
@@ -33,7 +35,7 @@ class Golden(StrictModel):
 
     query_id: str
     state: dict[str, Any] | None = None
-    """The environment's state at the end, equal as JSON; null does not look at it."""
+    """The environment's state at the end, equal as JSON, of the collections that it names; null does not look at it."""
     answers: tuple[str, ...] = ()
     """What the final answer is compared with, as `match` says; empty does not look at it."""
     match: Literal["exact", "contains", "numeric", "set"] = "contains"
@@ -117,8 +119,9 @@ def _near(numbers: Sequence[float], wanted: float, tolerance: float) -> bool:
 
 
 def _contains(text: str, part: str) -> bool:
-    """As whole words: 7 does not stand in 17, 7.5 or 1,7."""
-    return re.search(rf"(?<!\w)(?<!\d[.,]){re.escape(part)}(?!\w)(?![.,]\d)", text) is not None
+    """As whole words: 7 does not stand in 17, 7.5 or 1,7; but in 余额为7元, as Chinese puts no space between words."""
+    pattern = rf"(?<!{_SPACED})(?<!\d[.,]){re.escape(part)}(?!{_SPACED})(?![.,]\d)"
+    return re.search(pattern, text) is not None
 
 
 def _plain(text: str, lines: bool = False) -> str:

@@ -57,7 +57,8 @@ class RuleJudge:
                 f"query {answer.query_id} has a golden state, but its answer holds none; give the directory of answers "
                 "that annotate wrote, since converted files leave the state out"
             )
-        return answer.state or {}
+        # What the golden state does not name may be in any state: a toolbox may hold more than the task was made for.
+        return {name: value for name, value in (answer.state or {}).items() if name in golden_state}
 
     def _made(self, call: GoldenCall, answer: ConvertedAnswer) -> bool:
         # The chain alone: what an abandoned branch did was undone.

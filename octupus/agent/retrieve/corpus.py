@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from octupus.conversation import json_text
@@ -72,13 +72,14 @@ class CorpusBuilder:
 
     def document(self, document: Document) -> None:
         """Add a document. The first of an id stays; another text under the same id is counted."""
+        document = replace(document, text=_encodable(document.text))
         known = self._documents.setdefault(document.id, document)
         self.counts["documents_differing"] += known.text != document.text
 
     def query(self, identity: str, text: str, relevant: Iterable[str], split: Split | None = None) -> None:
         """Add a query; without a split it is drawn."""
         self.counts["queries_read"] += 1
-        self._queries.append((identity, text, tuple(dict.fromkeys(relevant)), split))
+        self._queries.append((identity, _encodable(text), tuple(dict.fromkeys(relevant)), split))
 
     def finish(self, seed: int, test_share: float) -> RetrievalCorpus:
         """The corpus. Queries of equal words on one side become one, with all of their relevant documents.
@@ -122,7 +123,7 @@ def normalised(text: str) -> str:
 
 def drawn_split(words: str, seed: int, test_share: float) -> Split:
     """The side of a normalised text, which depends on nothing but these arguments."""
-    key = f"{seed}:{re.sub(r'[0-9]+', '0', words)}".encode("utf-8", "surrogatepass")
+    key = f"{seed}:{re.sub(r'[0-9]+', '0', words)}".encode()
     draw = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
     return "test" if draw < test_share else "train"
 
@@ -139,6 +140,11 @@ def document_text(
 def words_of_name(name: str) -> str:
     """A name such as `web_requests` or `PDF&URLTool` as words: `web requests`, `PDF URL Tool`."""
     return " ".join(_NAME_PARTS.findall(name)) or name
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _parameters(described: Mapping[str, str]) -> str:

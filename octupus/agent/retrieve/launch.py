@@ -16,6 +16,7 @@ from octupus.agent.retrieve.export import exported
 from octupus.agent.retrieve.ray_trainer import fit, with_gpu_decided
 from octupus.agent.retrieve.readers import read_corpus
 from octupus.agent.retrieve.report import write_report
+from octupus.errors import TrainingError
 from octupus.ray_session import ray_session
 from octupus.telemetry import event, write_json, write_run_record
 
@@ -34,6 +35,7 @@ def train_retriever(config: RetrieverConfig) -> Path:
     started = time.monotonic()
     corpus = read_corpus(config.data)
     event(logger, "retriever.corpus", **corpus.counts)
+    documents = asyncio.run(_documents(config.index, corpus)) if config.index else []
     record = exported(config, corpus)
     if record is None:
         record = _train(config, corpus)
@@ -43,7 +45,6 @@ def train_retriever(config: RetrieverConfig) -> Path:
         return config.export
     from octupus.agent.retrieve.index import build_index
 
-    documents = asyncio.run(_documents(config.index, corpus))
     build_index(documents, config.export, config.training.max_tokens, config.index.directory)
     event(logger, "retriever.index", directory=config.index.directory, documents=len(documents))
     return config.index.directory
@@ -100,7 +101,8 @@ def _train(config: RetrieverConfig, corpus: RetrievalCorpus) -> dict[str, Any]:
         write_run_record(config.run, config)
         fit(config, start_encoder(config, corpus))
     record = exported(config, corpus)
-    assert record is not None, "the workers ended without an error"
+    if record is None:
+        raise TrainingError(f"the workers wrote {config.export} on another node; put it on storage that all nodes share")
     return record
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,9 +18,6 @@ MAX_TOP_K = 1000
 MAX_QUERY_CHARACTERS = 32_768
 MAX_ONLY = 20_000
 MAX_BODY_BYTES = 4 * 2**20
-
-logger = logging.getLogger(__name__)
-
 
 class RetrieveRequest(StrictModel):
     """The body of POST /retrieve."""
@@ -60,7 +56,7 @@ def make_app(index: Index, method: Method) -> FastAPI:
         return _error(str(error), error.status, error.parameter, error.code)
 
     async def fail(request: Request, error: Exception) -> JSONResponse:
-        # Not the exception's text, which may quote the query.
+        # Not the exception's text, which may quote the query. Starlette raises it again for the server's log.
         return _error("the retriever failed at this request; its log tells why", 500, code="internal_error")
 
     async def unknown_route(request: Request, error: Exception) -> JSONResponse:

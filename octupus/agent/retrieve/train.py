@@ -94,6 +94,7 @@ class _Run:
         if log is not None and 0 not in log.steps:
             log.append(StepMetrics(0, 0, None, 0.0, 0.0, self._measured()))
         step, told = 0, time.monotonic()
+        measured: dict[str, float] | None = None
         for epoch, steps in enumerate(self._steps_of_epochs):
             for place in range(steps):
                 step += 1
@@ -105,7 +106,7 @@ class _Run:
                 seconds = time.monotonic() - started
                 ended = place == steps - 1
                 if log is not None:
-                    test = self._measured() if ended else None
+                    test = measured = self._measured() if ended else None
                     log.append(StepMetrics(step, epoch + ended, loss, lr, seconds, test))
                     if ended or time.monotonic() - told > _REPORT_EVERY_S:
                         told = time.monotonic()
@@ -113,7 +114,8 @@ class _Run:
                 if step % self._config.checkpoint.every_steps == 0 or step == self.steps:
                     checkpoints.save(step, lambda directory, step=step: self._write(directory, step))  # type: ignore[misc]
         if self._rank == 0:
-            export_encoder(self._encoder, self._config, self._corpus, self._identity, self._measured())
+            test = measured or self._measured()
+            export_encoder(self._encoder, self._config, self._corpus, self._identity, test)
 
     def _step(self, step: int, pairs: Sequence[Pair]) -> tuple[float, float]:
         """One update: the loss before it, over all workers, and the learning rate."""

@@ -39,7 +39,7 @@ class ToolEntry:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave. `text` is what the model is told: JSON where the tool ran, else one sentence of what is wrong."""
+    """What a call gave. `text` is what the model is told: JSON where the tool ran, else a sentence of what is wrong."""
 
     status: Status
     text: str

@@ -11,19 +11,23 @@ from typing import Any
 import pytest
 
 from octupus.agent.environment import Environment
+from octupus.agent.generate.config import TracesConfig
 from octupus.agent.generate.from_traces import TraceCounts, conversations
 from octupus.agent.generate.reasons import TraceDrop, TraceReason
 from octupus.agent.generate.tasks import Outcome, Task
+from octupus.agent.generate.traces_run import TRACES, write_traces
 from octupus.agent.solve.answer_format import read_answer, write_answer
 from octupus.agent.solve.config import SolverConfig
 from octupus.agent.solve.finish import FINISH
 from octupus.agent.solve.solver import solve
 from octupus.agent.solve.tree import Solution
+from octupus.agent.tools.config import ToolSourceConfig
 from octupus.agent.tools.status import Status
 from octupus.agent.tools.toolbox import Toolbox
 from octupus.conversation import Conversation
 from octupus.data.examine import Kept, Rules, examine
 from octupus.data.quality import QualityConfig
+from octupus.errors import ConfigError
 from tests.agent.in_process_source import InProcessSource, tool
 from tests.agent.scripted_endpoint import ScriptedEndpoint, answers, calls, gives_up, says
 
@@ -209,3 +213,54 @@ def test_answer_files_give_the_same(solved: dict[str, Solution], tmp_path: Path)
 def _with(made: Any, **changes: Any) -> Any:
     values = {name: getattr(made, name) for name in ("call", "status", "text", "ran")}
     return type(made)(**{**values, **changes})
+
+
+def test_a_directory_of_answers_becomes_a_file(solved: dict[str, Solution], tmp_path: Path) -> None:
+    module = tmp_path / "sums.py"
+    module.write_text(MODULE)
+    answers_at, output = tmp_path / "answers", tmp_path / "out"
+    output.mkdir()
+    for solution in solved.values():
+        write_answer(answers_at, _seeded(solution))
+    (answers_at / "broken.json").write_text("{")
+    config = TracesConfig(answers=answers_at, tools=(ToolSourceConfig(python=str(module)),))
+    summary = asyncio.run(write_traces(config, output))
+    rows = [json.loads(line) for line in (output / TRACES).read_text().splitlines()]
+    assert summary["read"] == len(SCRIPTS) + 1 == summary["kept"] + sum(summary["dropped"].values())
+    assert {row["meta"]["query_id"] for row in rows} == {*list(SCRIPTS)[:7], "unknown"} - {"corrects"}
+    # The module's exception is told with its type, so this one result is another.
+    assert summary["dropped"]["not_repeated"] == 1
+    assert summary["dropped"]["unreadable"] == 1
+    with pytest.raises(ConfigError, match="annotate"):
+        asyncio.run(write_traces(TracesConfig(answers=tmp_path / "none"), output))
+
+
+MODULE = '''
+"""Sums."""
+
+from typing import Any
+
+
+def initial_state(seed: int) -> dict[str, Any]:
+    """The total."""
+    return {"total": seed}
+
+
+def add(amount: int, *, state: dict[str, Any]) -> dict[str, Any]:
+    """add
+
+    Args:
+        amount: How much.
+    """
+    if amount > 100:
+        raise KeyError("amount must be at most 100")
+    state["total"] += amount
+    return {"total": state["total"], "filling": "x" * 2000 if amount == 77 else ""}
+'''
+
+
+def _seeded(solution: Solution) -> Solution:
+    """As annotate solves: with the seed of the states in its settings."""
+    seeded = copy.deepcopy(solution)
+    seeded.settings["seed"] = SEED
+    return seeded

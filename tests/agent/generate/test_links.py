@@ -29,14 +29,11 @@ def test_what_is_not_there_or_is_not_one_is_an_error() -> None:
         made["found"][2],
         made["found"]["id"],
         made["found"].where(city="Bonn"),
-        made["found"].where(price=True),
         made["same"].least("price"),
         made["found"].greatest("city"),
         made["texts"].where(city="Rome"),
         call("never")["id"],
     ):
-        if link.path and getattr(link.path[-1], "values", None) == (("price", True),):
-            continue  # 1 == True in Python; no scenario asks for it
         with pytest.raises(LinkError):
             resolved(link, results)
 

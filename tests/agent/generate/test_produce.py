@@ -13,9 +13,9 @@ from octupus.agent.generate.compose import SYSTEM_PROMPTS
 from octupus.agent.generate.config import GenerateConfig
 from octupus.agent.generate.execute import repeated
 from octupus.agent.generate.produce import Produced, Producer, shares
-from octupus.agent.generate.run import openai_row
 from octupus.agent.generate.scenarios import SCENARIOS
 from octupus.agent.generate.shapes import CANNOT
+from octupus.agent.generate.written import openai_row
 from octupus.conversation import Conversation, Message
 from octupus.data.examine import Kept, Rules, examine
 from octupus.data.quality import QualityConfig

@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 
-from octupus.agent.generate.scenario import SCENARIOS
 from octupus.agent.generate.wording import FRAMES, NEXT_FRAMES, Language, each, filled, framed, listed, names, wording
 
 TWO = wording(
@@ -43,4 +42,3 @@ def test_every_frame_holds_what_is_wanted(language: Language) -> None:
 
 def test_names_of_values_are_those_in_braces() -> None:
     assert names("a {b}[ c {d}] {b}") == {"b", "d"}
-    assert SCENARIOS is not None

@@ -43,6 +43,9 @@ def judged(golden: dict[str, Any], **made: Any) -> tuple[str, str]:
         ("contains", ["new york"], "In New\nYork.", True),
         ("contains", ["C++"], "Learn C++ now", True),
         ("contains", ["北京"], "北京", True),
+        ("contains", ["485"], "余额为485元。", True),
+        ("contains", ["48"], "余额为485元。", False),
+        ("numeric", ["485"], "余额为485元。", True),
         ("numeric", ["1200"], "It costs $1,200.00.", True),
         ("numeric", ["-3"], "It is -3 °C", True),
         ("numeric", ["3"], "It is -3 °C", False),
@@ -85,6 +88,7 @@ def test_the_state_must_be_equal_as_json() -> None:
     golden = {"state": {"bank": {"a": 1, "b": [1, 2]}}}
     assert judged(golden, state={"bank": {"b": [1.0, 2], "a": 1}}) == ("Solved", "as the golden answer has it")
     assert judged(golden, state={"bank": {"b": [2, 1], "a": 1}}) == ("Unsolved", "the final state is another one")
+    assert judged(golden, state={"bank": {"a": 1, "b": [1, 2]}, "shop": {"cart": []}})[0] == "Solved"
     with pytest.raises(EvaluationError, match="query 1 has a golden state, but its answer holds none"):
         judged(golden)
 

@@ -104,7 +104,7 @@ def bins_for_waste(draw: Draw) -> Goal:
                     "bins": each(
                         [made["results"][0] for made in calls],
                         "{item} into {bin} ({bin_name})",
-                        "{chinese_name}属于{bin_name}",
+                        "{chinese_name}属于 {bin_name}",
                     )
                 },
                 answers=[made["results"][0]["bin_name"] for made in calls],
