@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from octupus.agent.generate.config import GenerateConfig
 from octupus.agent.judge.config import EvaluateToolbenchConfig
-from octupus.agent.retrieve.config import RetrieverConfig
+from octupus.agent.retrieve.config import RetrieverAppConfig, RetrieverConfig
 from octupus.agent.solve.annotate_config import AnnotateConfig
 from octupus.agent.stream.config import AgentAppConfig
 from octupus.clusters.config import ClusterConfig

@@ -12,6 +12,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from octupus.agent.generate.config import GenerateConfig
+from octupus.agent.judge.config import EvaluateToolbenchConfig
+from octupus.agent.retrieve.config import RetrieverConfig
+from octupus.agent.solve.annotate_config import AnnotateConfig
+from octupus.agent.stream.config import AgentAppConfig
+from octupus.agent.tools.config import ToolSourceConfig
 from octupus.cli import main
 from octupus.clusters.config import ClusterConfig
 from octupus.config import resolve
@@ -24,11 +30,12 @@ from octupus.train.model.merge_config import MergeConfig
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
 GUIDES = (*READMES, "docs/clusters.md")
-EXPLAINING = (*GUIDES, "docs/training.md", "docs/serving.md", "docs/scaling.md")
+EXPLAINING = (*GUIDES, "docs/training.md", "docs/serving.md", "docs/scaling.md", "docs/agent.md")
 """Documents that name keys of configurations."""
 CONFIGURATIONS: tuple[type[BaseModel], ...] = (
     *(StageConfig, ServeConfig, PrepareConfig, VocabularyConfig),
     *(MergeConfig, EvaluateBfclConfig, ClusterConfig),
+    *(AnnotateConfig, AgentAppConfig, GenerateConfig, EvaluateToolbenchConfig, RetrieverConfig, ToolSourceConfig),
 )
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

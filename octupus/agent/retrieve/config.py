@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from octupus.agent.tools.config import ToolSourceConfig
 from octupus.config import StrictModel
 
+Method = Literal["encoder", "bm25", "fused"]
+
 
 class RetrievalDataConfig(StrictModel):
     """Where documents and queries come from, and which queries are kept for measuring."""
@@ -121,3 +123,16 @@ class RetrieverConfig(StrictModel):
     """Index to build with it."""
     num_cpus: int | None = Field(default=None, gt=0)
     """CPUs of the local Ray instance when no cluster is given; null means all."""
+
+
+class RetrieverAppConfig(StrictModel):
+    """What `args` of the Serve application may hold; see serve_configs/retriever.yaml."""
+
+    index: Path
+    """Directory of the index, which every node sees under the same path."""
+    method: Method = "fused"
+    """encoder: cosines of vectors; bm25: words that query and document share; fused: both, by their ranks."""
+    replicas: int = Field(default=1, ge=1)
+    """Copies of the index; one process each."""
+    cpus: float = Field(default=1, gt=0)
+    """CPUs of a replica."""

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic import Field
 from ray import serve
 from ray.serve import Application
 
 from octupus import versions
-from octupus.agent.retrieve.index import INDEX_FILE, Method
-from octupus.config import StrictModel, resolve
+from octupus.agent.retrieve.config import RetrieverAppConfig
+from octupus.agent.retrieve.index import INDEX_FILE
+from octupus.config import resolve
 from octupus.errors import ConfigError
 from octupus.telemetry import configure_logging
 
 MAX_ONGOING_REQUESTS = 256
-
-
-class RetrieverAppConfig(StrictModel):
-    """What `args` of the application may hold."""
-
-    index: Path
-    """Directory of the index, which every node sees under the same path."""
-    method: Method = "fused"
-    """encoder: cosines of vectors; bm25: words that query and document share; fused: both, by their ranks."""
-    replicas: int = Field(default=1, ge=1)
-    """Copies of the index; one process each."""
-    cpus: float = Field(default=1, gt=0)
-    """CPUs of a replica."""
 
 
 class RetrieverReplica:

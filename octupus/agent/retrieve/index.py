@@ -13,13 +13,14 @@ import json
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 
 from octupus import versions
 from octupus.agent.retrieve.bm25 import Bm25
+from octupus.agent.retrieve.config import Method
 from octupus.agent.retrieve.corpus import Document, document_text
 from octupus.agent.retrieve.encoder import Encoder, Vectors
 from octupus.agent.retrieve.ranking import Fused, Ranked, Retriever, best
@@ -29,8 +30,6 @@ from octupus.errors import ConfigError, OutputError
 from octupus.telemetry import write_json
 
 INDEX_FILE = "index.json"
-
-Method = Literal["encoder", "bm25", "fused"]
 
 
 class Index:

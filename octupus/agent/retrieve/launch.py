@@ -102,7 +102,7 @@ def _train(config: RetrieverConfig, corpus: RetrievalCorpus) -> dict[str, Any]:
         fit(config, start_encoder(config, corpus))
     record = exported(config, corpus)
     if record is None:
-        raise TrainingError(f"the workers wrote {config.export} on another node; put it on storage that all nodes share")
+        raise TrainingError(f"{config.export} was written on another node; put it on storage that all nodes share")
     return record
 
 

@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, ValidationError
 
-from octupus.agent.retrieve.index import Index, Method
+from octupus.agent.retrieve.config import Method
+from octupus.agent.retrieve.index import Index
 from octupus.config import StrictModel
 from octupus.errors import RequestError
 
@@ -18,6 +19,7 @@ MAX_TOP_K = 1000
 MAX_QUERY_CHARACTERS = 32_768
 MAX_ONLY = 20_000
 MAX_BODY_BYTES = 4 * 2**20
+
 
 class RetrieveRequest(StrictModel):
     """The body of POST /retrieve."""
