@@ -117,7 +117,7 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 def _share(share: dict[str, Any]) -> str:
     if share.get("share") is None:
         return "-"
-    low, high = share["interval"]
+    low, high = share["interval_95"]
     return f"{share['share']:.1%} ({low:.1%} to {high:.1%})"
 
 

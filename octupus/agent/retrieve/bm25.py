@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from rank_bm25 import BM25Okapi  # type: ignore[import-untyped]
+from rank_bm25 import BM25Okapi
 
 from octupus.agent.retrieve.corpus import Document
 from octupus.agent.retrieve.ranking import Ranked, best

@@ -68,8 +68,8 @@ def _begin_as_tf_idf(model: BertModel, weights: torch.Tensor) -> None:
 def _weights(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> torch.Tensor:
     """For each token its inverse document frequency over `texts`: 1 for the rarest, and least for special tokens."""
     frequencies = torch.zeros(len(tokenizer))
-    for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
-        frequencies[list(set(ids))] += 1
+    for encoding in tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False):
+        frequencies[list(set(encoding.ids))] += 1
     weights = torch.log((len(texts) + 1) / (frequencies + 1)) / math.log(len(texts) + 1)
     weights[tokenizer.all_special_ids] = 0
     # Not 0: the vector of an empty text must have a direction.
