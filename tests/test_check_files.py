@@ -24,6 +24,7 @@ FILES = sorted(
 # Below these, the keys are names that a person chooses, or whose list is another project's and open.
 FREE = {
     "available_node_types": "names of node types",
+    "candidates": "names of candidates",
     "file_mounts": "paths",
     "env_vars": "names of environment variables",
     "envs": "names of environment variables",
