@@ -1,6 +1,6 @@
 """Generated conversations: whether each executes again to the same final state, and what the data line makes of them.
 
-    python benchmarks/generated_conversations.py [--count 1000] [--seed 0] [--output DIRECTORY]
+    python benchmarks/generated_conversations.py [--count 1000] [--seed 0] [--multi-turn] [--output DIRECTORY]
 
 Everything is checked from the written file alone: its calls are made again in fresh sandboxes and every result is
 compared with the conversation's, then the rows go through the data line's reader, checks, repairs, grounding and
@@ -93,14 +93,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--multi-turn", action="store_true", help="conversations of several turns alone")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         output = arguments.output or Path(scratch) / "generated"
         started = time.perf_counter()
-        summary = json.loads(
-            generate(GenerateConfig(output=output, count=arguments.count, seed=arguments.seed)).read_text()
-        )
+        shapes: dict[str, Any] = {"shapes": {"multi_turn": 1}} if arguments.multi_turn else {}
+        config = GenerateConfig(output=output, count=arguments.count, seed=arguments.seed, **shapes)
+        summary = json.loads(generate(config).read_text())
         generated_s = time.perf_counter() - started
         lines = (output / CONVERSATIONS).read_text(encoding="utf-8").splitlines()
         started = time.perf_counter()

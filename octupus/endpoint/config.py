@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from octupus.config import StrictModel
+from octupus.errors import ConfigError
 
 
 class SamplingConfig(StrictModel):
@@ -41,3 +44,28 @@ class EndpointConfig(StrictModel):
     """Longest Retry-After that is waited for; an endpoint that asks for more has failed."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Further fields of each request, such as {top_k: 20} for vLLM."""
+
+    def require_address(self, place: str = "endpoint") -> None:
+        """Raises ValueError unless `base_url` is an http address without a password; `place` is this section's key."""
+        address = urlsplit(self.base_url)
+        if address.scheme not in ("http", "https") or not address.netloc:
+            raise ValueError(
+                f"{place}.base_url {self.base_url!r} is no http address; "
+                "set it to the endpoint's, such as http://127.0.0.1:8000/v1"
+            )
+        if "@" in address.netloc:
+            raise ValueError(
+                f"{place}.base_url holds a password, which would be written to run.json; "
+                f"put the key into an environment variable and name that in {place}.api_key_env"
+            )
+
+    def api_key(self, place: str = "endpoint") -> SecretStr | None:
+        """The key, or None when none is asked for. Raises ConfigError when its variable is not set."""
+        if self.api_key_env is None:
+            return None
+        key = os.environ.get(self.api_key_env)
+        if not key:
+            raise ConfigError(
+                f"{place}.api_key_env names {self.api_key_env}, which is not set; export it, or take the setting out"
+            )
+        return SecretStr(key)

@@ -92,6 +92,12 @@ class GenerateConfig(StrictModel):
         return weights
 
     @model_validator(mode="after")
+    def _phrasing_has_an_address(self) -> Self:
+        if self.phrase_with is not None:
+            self.phrase_with.endpoint.require_address("phrase_with.endpoint")
+        return self
+
+    @model_validator(mode="after")
     def _known_scenarios(self) -> Self:
         if self.scenarios:
             from octupus.agent.generate.scenarios import SCENARIOS  # not needed for --help

@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from octupus.agent.generate.config import GenerateConfig
 from octupus.agent.generate.library import Library
 from octupus.agent.generate.phrases import PHRASES, KeptPhrases
@@ -155,11 +153,9 @@ async def _phraser(config: GenerateConfig) -> AsyncIterator[tuple[Phraser | None
     if chosen is None:
         yield None, None
         return
-    key_name = chosen.endpoint.api_key_env
-    if key_name and not os.environ.get(key_name):
-        raise ConfigError(f"phrase_with.endpoint.api_key_env names {key_name}, which is not set; export the key")
-    key = SecretStr(os.environ[key_name]) if key_name else None
-    client = EndpointClient(chosen.model, chosen.sampling, chosen.endpoint, key)
+    client = EndpointClient(
+        chosen.model, chosen.sampling, chosen.endpoint, chosen.endpoint.api_key("phrase_with.endpoint")
+    )
     try:
         settings = [chosen.model, chosen.sampling.model_dump(mode="json"), chosen.endpoint.extra_body]
         phrases = KeptPhrases(config.output / PHRASES, client, settings, config.concurrency)

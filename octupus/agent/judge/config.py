@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -70,7 +69,7 @@ class EvaluateToolbenchConfig(StrictModel):
             raise ValueError("model is required by judge: endpoint; set the name the endpoint knows it by")
         if self.sampling.seed is not None:
             raise ValueError("sampling.seed would make all votes alike; take it out and use seed")
-        _check_address(self.endpoint.base_url)
+        self.endpoint.require_address()
         return self
 
     @property
@@ -82,17 +81,3 @@ class EvaluateToolbenchConfig(StrictModel):
     def cast_runs(self) -> int:
         """Runs of the SoPR."""
         return 1 if self.judge == "rule" else self.runs
-
-
-def _check_address(base_url: str) -> None:
-    address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.netloc:
-        raise ValueError(
-            f"endpoint.base_url {base_url!r} is no http address; set it to the endpoint's, such as "
-            "http://127.0.0.1:8000/v1"
-        )
-    if "@" in address.netloc:
-        raise ValueError(
-            "endpoint.base_url holds a password, which would be written to run.json; put the key into an environment "
-            "variable and name that in endpoint.api_key_env"
-        )

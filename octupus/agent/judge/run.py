@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import SecretStr
 
 from octupus.agent.judge.config import EvaluateToolbenchConfig
 from octupus.agent.judge.converted import ConvertedAnswer, load_json, read_answers
@@ -26,7 +23,7 @@ from octupus.agent.judge.rule_judge import RuleJudge
 from octupus.agent.judge.summary import summary_text
 from octupus.agent.judge.verdict import Judge
 from octupus.agent.judge.win_rate import PreferenceVote, outright, vote_on_pair
-from octupus.errors import ConfigError, EvaluationError
+from octupus.errors import EvaluationError
 from octupus.telemetry import event, progress, write_json, write_run_record
 
 VOTES = "votes.jsonl"
@@ -81,7 +78,7 @@ async def _judge(
     from octupus.agent.judge.endpoint_judge import EndpointJudge
     from octupus.endpoint.client import EndpointClient
 
-    client = EndpointClient(config.model, config.sampling, config.endpoint, _api_key(config))
+    client = EndpointClient(config.model, config.sampling, config.endpoint, config.endpoint.api_key())
     try:
         with VoteLedger(config.output / VOTES, _settings(config)).open() as ledger:
             event(logger, "opened", votes=len(ledger.votes), **ledger.totals)
@@ -233,13 +230,3 @@ def _refuse_foreign(output: Path) -> None:
     own = (output / VOTES).exists() or (output / RESULTS).exists()
     if output.is_dir() and not own and any(output.iterdir()):
         raise EvaluationError(f"output {output} exists and holds no {VOTES} or {RESULTS}; choose another directory")
-
-
-def _api_key(config: EvaluateToolbenchConfig) -> SecretStr | None:
-    name = config.endpoint.api_key_env
-    if name is None:
-        return None
-    key = os.environ.get(name)
-    if not key:
-        raise ConfigError(f"endpoint.api_key_env names {name}, which is not set; export it, or take the setting out")
-    return SecretStr(key)

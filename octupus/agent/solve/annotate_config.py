@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -57,17 +56,7 @@ class AnnotateConfig(StrictModel):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        address = urlsplit(self.endpoint.base_url)
-        if address.scheme not in ("http", "https") or not address.netloc:
-            raise ValueError(
-                f"endpoint.base_url {self.endpoint.base_url!r} is no http address; "
-                "set it to the endpoint's, such as http://127.0.0.1:8000/v1"
-            )
-        if "@" in address.netloc:
-            raise ValueError(
-                "endpoint.base_url holds a password, which would be written to run.json; "
-                "put the key into an environment variable and name that in endpoint.api_key_env"
-            )
+        self.endpoint.require_address()
         if not self.tools:
             raise ValueError("tools names no source; name one, such as [{library: [all]}]")
         return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,7 @@ from octupus.agent.solve.annotator import Annotated, Annotator
 from octupus.agent.solve.answer_format import file_name, write_answer
 from octupus.agent.solve.exact_record import from_record
 from octupus.agent.solve.queries import Query, read_queries
-from octupus.errors import ConfigError, OctupusError
+from octupus.errors import OctupusError
 from octupus.ray_session import ray_session
 from octupus.telemetry import event, progress, write_run_record
 
@@ -42,7 +41,7 @@ def annotate(config: AnnotateConfig) -> Path:
     Killed at any moment and called again, it goes on with what is left. Raises OctupusError.
     """
     config = config.with_absolute_paths()
-    api_key = _api_key(config)
+    api_key = config.endpoint.api_key()
     queries = read_queries(config.queries)[: config.limit]
     claim(config.output, settings_of(config))
     write_run_record(config.output, config)
@@ -188,16 +187,6 @@ class _Report:
 
     def _rate(self) -> float:
         return 60 * self._numbers["solved"] / max(time.monotonic() - self._started, 1e-9)
-
-
-def _api_key(config: AnnotateConfig) -> SecretStr | None:
-    name = config.endpoint.api_key_env
-    if name is None:
-        return None
-    key = os.environ.get(name)
-    if not key:
-        raise ConfigError(f"endpoint.api_key_env names {name}, which is not set; export it, or take the setting out")
-    return SecretStr(key)
 
 
 @contextmanager

@@ -7,8 +7,6 @@ import os
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, Self
 
-from pydantic import SecretStr
-
 from octupus.agent.environment import Environment, ResultCache
 from octupus.agent.solve.config import SolverConfig
 from octupus.agent.solve.events import Event, Listener
@@ -78,7 +76,7 @@ class AgentService:
         """The service with its tools started. Raises ConfigError."""
         from octupus.agent.stream.retrieval import retriever
 
-        client = EndpointClient(config.model, config.sampling, config.endpoint, _key(config.endpoint.api_key_env))
+        client = EndpointClient(config.model, config.sampling, config.endpoint, config.endpoint.api_key())
         toolbox = await open_toolbox(config.tools)
         try:
             return cls(config, toolbox, client, retriever(config, toolbox))
@@ -154,12 +152,3 @@ class AgentService:
         offered = await offered_tools(query, self._toolbox, self._retrieve, top_k, listen)
         environment = await Environment.open(self._toolbox, solver.seed, offered, self._cache)
         return await self._solve(text, environment, self._client, solver, listen, query.id)
-
-
-def _key(variable: str | None) -> SecretStr | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if not key:
-        raise ConfigError(f"endpoint.api_key_env names {variable}, which is not set; export it, or take it out")
-    return SecretStr(key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -92,23 +91,10 @@ class ReanswerConfig(StrictModel):
         if output in (self.input.absolute(), *self.input.absolute().parents):
             raise ValueError(f"output {self.output} holds the input {self.input}; choose another output directory")
         if self.teacher == "endpoint":
-            self._check_endpoint()
+            self.endpoint.require_address()
         elif self.tools:
             raise ValueError(
                 "tools: engines in the job return text and no tool calls; serve the model with a tool-call parser "
                 "and use teacher: endpoint"
             )
         return self
-
-    def _check_endpoint(self) -> None:
-        address = urlsplit(self.endpoint.base_url)
-        if address.scheme not in ("http", "https") or not address.netloc:
-            raise ValueError(
-                f"endpoint.base_url {self.endpoint.base_url!r} is no http address; "
-                "set it to the endpoint's, such as http://127.0.0.1:8000/v1"
-            )
-        if "@" in address.netloc:
-            raise ValueError(
-                "endpoint.base_url holds a password, which would be written to run.json; "
-                "put the key into an environment variable and name that in endpoint.api_key_env"
-            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ def reanswer(config: ReanswerConfig) -> Path:
     Killed at any moment and called again, it goes on where the ledger ends. Raises OctupusError.
     """
     config = config.model_copy(update={"input": config.input.absolute(), "output": config.output.absolute()})
-    api_key = _api_key(config)
+    api_key = config.endpoint.api_key() if config.teacher == "endpoint" else None
     ledger = config.output / LEDGER
     _refuse_foreign(config.output)
     _refuse_missing_model(config)
@@ -192,16 +191,6 @@ class _Report:
 
     def _rate(self) -> float:
         return self._numbers["answers"] / max(time.monotonic() - self._started, 1e-9)
-
-
-def _api_key(config: ReanswerConfig) -> SecretStr | None:
-    name = config.endpoint.api_key_env
-    if config.teacher != "endpoint" or name is None:
-        return None
-    key = os.environ.get(name)
-    if not key:
-        raise ConfigError(f"endpoint.api_key_env names {name}, which is not set; export it, or take the setting out")
-    return SecretStr(key)
 
 
 def _with_absolute_model(config: ReanswerConfig) -> ReanswerConfig:
