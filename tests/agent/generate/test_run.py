@@ -107,6 +107,7 @@ def test_modules_that_no_scenario_does_with_are_refused(tmp_path: Path) -> None:
         ({"shapes": {"single": -1, "parallel": 2}}, "weights"),
         ({"languages": {"en": 0}}, "weights"),
         ({"shapes": {"tripple": 1}}, "shapes"),
+        ({"phrase_with": {"model": "m"}}, "phrase_with.endpoint.base_url"),
     ],
 )
 def test_wrong_settings_are_named(values: dict[str, Any], message: str) -> None:
@@ -118,8 +119,7 @@ def test_help_comes_at_once_and_a_missing_key_is_named(tmp_path: Path) -> None:
     job = str(Path("jobs/generate_tasks.py").absolute())
     shown = subprocess.run([sys.executable, job, "--help"], capture_output=True, text=True, check=True, timeout=60)
     assert "--phrase_with" in shown.stdout
-    config = GenerateConfig.model_validate(
-        {"output": tmp_path, "phrase_with": {"model": "m", "endpoint": {"api_key_env": "OCTUPUS_NO_SUCH_KEY"}}}
-    )
+    endpoint = {"base_url": "http://127.0.0.1:9/v1", "api_key_env": "OCTUPUS_NO_SUCH_KEY"}
+    config = GenerateConfig.model_validate({"output": tmp_path, "phrase_with": {"model": "m", "endpoint": endpoint}})
     with pytest.raises(ConfigError, match="OCTUPUS_NO_SUCH_KEY"):
         asyncio.run(write(config, LIBRARY, list(SCENARIOS.values())))
