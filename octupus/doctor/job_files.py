@@ -50,11 +50,13 @@ def read_wants(files: Iterable[Path]) -> Wants:
 
 
 def wants_of(values: Mapping[str, Any], origin: str) -> Wants:
-    """What one file's values want; keys as in StageConfig, PrepareConfig and ServeConfig."""
+    """What one file's values want; keys as in StageConfig, RetrieverConfig, PrepareConfig and ServeConfig."""
     if "applications" in values:
         return _wants_of_serving(values)
-    if "run" in values:
+    if isinstance(values.get("run"), Mapping):
         return _wants_of_training(values, origin)
+    if "run" in values:
+        return _wants_of_training_a_retriever(values)
     if "sources" in values or "mixture_file" in values:
         return _wants_of_preparing(values, origin)
     return Wants()
@@ -106,11 +108,18 @@ def _wants_of_training(values: Mapping[str, Any], origin: str) -> Wants:
     return Wants(_strings(storages), _local(inputs), tuple(credentials))
 
 
+def _wants_of_training_a_retriever(values: Mapping[str, Any]) -> Wants:
+    written = [values.get("run"), values.get("export"), _at(values, "index", "directory")]
+    paths = _at(values, "data", "paths")
+    read = [values.get("encoder"), *(paths if isinstance(paths, list) else [])]
+    return Wants(_strings(written), _local(read))
+
+
 def _wants_of_serving(values: Mapping[str, Any]) -> Wants:
     applications = [entry for entry in values["applications"] or () if isinstance(entry, Mapping)]
-    models = [_at(entry, "args", "model", "source") for entry in applications]
+    read = [_at(entry, "args", *path) for entry in applications for path in (("model", "source"), ("index",))]
     port = _at(values, "http_options", "port")
-    return Wants(inputs=_local(models), port=port if isinstance(port, int) else None)
+    return Wants(inputs=_local(read), port=port if isinstance(port, int) else None)
 
 
 def _hub(origin: str, what: str) -> CredentialWant:

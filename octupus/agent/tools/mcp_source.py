@@ -62,8 +62,6 @@ class McpSource:
         else:
             assert config.mcp_command is not None
             server = " ".join(config.mcp_command)
-            if not config.mcp_command:
-                raise ConfigError("mcp_command is empty; it names a program and its arguments")
         authorization = Authorization.from_environment(config.authorization_env)
         try:
             connection = await McpConnection.open(config, authorization)

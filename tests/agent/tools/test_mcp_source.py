@@ -203,7 +203,6 @@ def test_a_server_that_answers_badly_is_bounded(monkeypatch: pytest.MonkeyPatch)
         ((sys.executable, "-c", "print('hello')"), "cannot be used"),
         (plain("endless list"), "more than 20 pages"),
         ((sys.executable, "-c", "import time; time.sleep(60)"), "no answer within 1 s"),
-        ((), "empty"),
     ],
 )
 def test_a_server_that_does_not_start_is_an_error(
