@@ -108,8 +108,7 @@ class StreamedAnswer:
             return
         self.events += 1
         if self.ending != "open":
-            # An `error` event of Responses is followed by the response as it failed.
-            if not (self._responses and self.ending == "error" and '"type":"response.failed"' in line.replace(" ", "")):
+            if not self._failed_response(line):
                 self.ending, self.error = "broken rule", f"{line[:200]!r} after the {self.ending} end"
             return
         if line == "data: [DONE]":
@@ -117,6 +116,12 @@ class StreamedAnswer:
             return
         value = json.loads(line[6:])
         (self._response_event if self._responses else self._chunk)(value)
+
+    def _failed_response(self, line: str) -> bool:
+        """Whether this is the response as it failed, which follows an `error` event of Responses."""
+        if not self._responses or self.ending != "error" or line == "data: [DONE]":
+            return False
+        return bool(json.loads(line[6:])["type"] == "response.failed")
 
     def _chunk(self, chunk: dict[str, Any]) -> None:
         if "error" in chunk:

@@ -263,9 +263,7 @@ def told(
         "pause_s": percentiles(pauses),
         "longest_answer_s": max((record.total for record in phase.records), default=0.0),
         "notes": phase.notes,
-        "losses": [asdict(record) | {"answer": None} for record in phase.records if record.ending not in ("whole",)][
-            :20
-        ],
+        "losses": [asdict(record) | {"answer": None} for record in _told(phase.records)],
     }
 
 
@@ -275,6 +273,12 @@ def percentiles(values: list[float]) -> dict[str, float] | None:
         return None
     cuts = quantiles(values, n=20, method="inclusive") if len(values) > 1 else values * 19
     return {"p50": cuts[9], "p95": cuts[18], "max": max(values)}
+
+
+def _told(records: list[Record]) -> list[Record]:
+    """Every silent ending, since none may be, and the first of the other losses."""
+    silent = [record for record in records if record.ending == "silent"]
+    return [*silent, *[record for record in records if record.ending not in ("whole", "silent")][:20]]
 
 
 def table(rows: list[dict[str, Any]]) -> str:

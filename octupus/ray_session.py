@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from octupus.errors import OctupusError
 from octupus.nodes.requirements import require_ready
 from octupus.nodes.survey import survey
 from octupus.telemetry import event
@@ -63,3 +64,13 @@ def _require_ready_nodes(storages: Sequence[str | Path], inputs: Sequence[Path])
     started = time.monotonic()
     require_ready(survey([str(each) for each in storages], [str(each) for each in inputs]))
     event(logger, "nodes.ready", nodes=len(alive), seconds=time.monotonic() - started)
+
+
+def failure_reason(error: Exception) -> str:
+    """What to say of a failed run of Ray Train: an octupus error of a worker is the cause, the rest its consequence."""
+    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
+    for failure in failures.values():
+        cause = getattr(failure, "cause", failure)
+        if isinstance(cause, OctupusError):
+            return str(cause)
+    return str(error)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from octupus.errors import OctupusError, TrainingError
+from octupus.errors import TrainingError
+from octupus.ray_session import failure_reason
 from octupus.train.config import StageConfig, WorkerRange
 
 RESIZE_INTERVAL_S = 60.0
@@ -48,7 +49,7 @@ def fit(config: StageConfig) -> None:
     try:
         outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
-        raise TrainingError(f"run {config.run.name} failed: {_reason(error)}") from error
+        raise TrainingError(f"run {config.run.name} failed: {failure_reason(error)}") from error
     if outcome and "error" in outcome:
         raise TrainingError(outcome["error"])
 
@@ -56,13 +57,3 @@ def fit(config: StageConfig) -> None:
 def _workers(config: StageConfig) -> Any:
     workers = config.scaling.workers
     return (workers.min, workers.max) if isinstance(workers, WorkerRange) else workers
-
-
-def _reason(error: Exception) -> str:
-    """What to say of a failed run: an octupus error of a worker is the cause, and everything else its consequence."""
-    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
-    for failure in failures.values():
-        cause = getattr(failure, "cause", failure)
-        if isinstance(cause, OctupusError):
-            return str(cause)
-    return str(error)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from octupus.agent.retrieve.config import RetrieverConfig
-from octupus.errors import ConfigError, CorpusError, OctupusError, TrainingError
+from octupus.errors import ConfigError, CorpusError, TrainingError
+from octupus.ray_session import failure_reason
 from octupus.telemetry import configure_logging
 
 _RUN_NAME = "ray"
@@ -67,7 +68,7 @@ def fit(config: RetrieverConfig, start: Path) -> None:
     try:
         outcome = trainer.fit().return_value
     except ray.train.TrainingFailedError as error:
-        raise TrainingError(f"the retriever's training in {config.run} failed: {_reason(error)}") from error
+        raise TrainingError(f"the retriever's training in {config.run} failed: {failure_reason(error)}") from error
     if outcome and "error" in outcome:
         raise TrainingError(outcome["error"])
 
@@ -119,13 +120,3 @@ class RayCheckpoints:
         with tempfile.TemporaryDirectory() as directory:
             write(Path(directory))
             ray.train.report({"step": step}, checkpoint=ray.train.Checkpoint.from_directory(directory))
-
-
-def _reason(error: Exception) -> str:
-    """What to say of a failed run: an octupus error of a worker is the cause, and everything else its consequence."""
-    failures: dict[int, Exception] = getattr(error, "worker_failures", {})
-    for failure in failures.values():
-        cause = getattr(failure, "cause", failure)
-        if isinstance(cause, OctupusError):
-            return str(cause)
-    return str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -50,7 +50,7 @@ class AnnotateConfig(StrictModel):
             update={
                 "queries": self.queries.absolute(),
                 "output": self.output.absolute(),
-                "tools": tuple(map(_with_absolute_paths, self.tools)),
+                "tools": tuple(source.with_absolute_paths() for source in self.tools),
             }
         )
 
@@ -60,14 +60,3 @@ class AnnotateConfig(StrictModel):
         if not self.tools:
             raise ValueError("tools names no source; name one, such as [{library: [all]}]")
         return self
-
-
-def _with_absolute_paths(source: ToolSourceConfig) -> ToolSourceConfig:
-    update: dict[str, Any] = {}
-    if source.toolbench is not None:
-        update["toolbench"] = source.toolbench.absolute()
-    for name in ("python", "openapi"):
-        value = getattr(source, name)
-        if value is not None and Path(value).is_file():
-            update[name] = str(Path(value).absolute())
-    return source.model_copy(update=update)

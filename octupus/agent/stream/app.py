@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from octupus.agent.stream.config import AgentAppConfig
-from octupus.agent.tools.config import ToolSourceConfig
 from octupus.config import resolve
 
 if TYPE_CHECKING:
@@ -26,17 +24,7 @@ def with_absolute_paths(config: AgentAppConfig) -> AgentAppConfig:
     keys = config.access.api_keys_file
     return config.model_copy(
         update={
-            "tools": tuple(source.model_copy(update=_absolute(source)) for source in config.tools),
+            "tools": tuple(source.with_absolute_paths() for source in config.tools),
             "access": config.access.model_copy(update={"api_keys_file": keys.absolute() if keys else None}),
         }
     )
-
-
-def _absolute(source: ToolSourceConfig) -> dict[str, Any]:
-    if source.toolbench is not None:
-        return {"toolbench": source.toolbench.absolute()}
-    if source.python is not None and source.python.endswith(".py"):
-        return {"python": str(Path(source.python).absolute())}
-    if source.openapi is not None and "://" not in source.openapi:
-        return {"openapi": str(Path(source.openapi).absolute())}
-    return {}

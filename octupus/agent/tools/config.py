@@ -46,6 +46,17 @@ class ToolSourceConfig(StrictModel):
     """Names of tools to take; empty takes all."""
     limits: LimitsConfig = LimitsConfig()
 
+    def with_absolute_paths(self) -> Self:
+        """The same for a process whose working directory is another one."""
+        update: dict[str, Path | str] = {}
+        if self.toolbench is not None:
+            update["toolbench"] = self.toolbench.absolute()
+        if self.python is not None and self.python.endswith(".py"):
+            update["python"] = str(Path(self.python).absolute())
+        if self.openapi is not None and "://" not in self.openapi:
+            update["openapi"] = str(Path(self.openapi).absolute())
+        return self.model_copy(update=update)
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         kinds = ("library", "python", "toolbench", "openapi", "mcp_command", "mcp_url")

@@ -1,5 +1,5 @@
 from octupus.errors import OutputError
-from octupus.train.ray_trainer import _reason
+from octupus.ray_session import failure_reason
 
 
 class WorkerGroupError(Exception):
@@ -12,8 +12,8 @@ class WorkerGroupError(Exception):
 
 def test_an_error_of_octupus_is_the_cause_and_the_rest_its_consequence() -> None:
     failures = {0: RuntimeError("Connection closed by peer"), 1: OutputError("no space left on /tmp")}
-    assert _reason(WorkerGroupError(failures)) == "no space left on /tmp"
+    assert failure_reason(WorkerGroupError(failures)) == "no space left on /tmp"
 
 
 def test_without_one_everything_is_said() -> None:
-    assert "<tracebacks>" in _reason(WorkerGroupError({0: RuntimeError("segmentation fault")}))
+    assert "<tracebacks>" in failure_reason(WorkerGroupError({0: RuntimeError("segmentation fault")}))
